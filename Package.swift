@@ -1,0 +1,207 @@
+// swift-tools-version: 6.3
+
+// The floors of the house are targets, and the walls between them are the dependency lists below:
+// a target that imports what is not listed here does not build
+// (`swift build --explicit-target-dependency-import-check error`), and Tests/Tidy reads every
+// `import` against the same table.
+
+import PackageDescription
+
+let language: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+    .treatAllWarnings(as: .error),
+]
+
+/// A pointer use not marked `unsafe` is an error, and only the fence targets may hold that word.
+let house: [SwiftSetting] = language + [.strictMemorySafety()]
+
+func room(
+    _ name: String,
+    _ floor: String,
+    uses dependencies: [Target.Dependency] = [],
+    resources: [Resource] = []
+) -> Target {
+    .target(
+        name: name,
+        dependencies: dependencies,
+        path: "Sources/\(floor)/\(name)",
+        resources: resources,
+        swiftSettings: house
+    )
+}
+
+func door(_ name: String, libraries: [String]) -> Target {
+    .target(
+        name: name,
+        path: "Sources/Shared/\(name)",
+        linkerSettings: libraries.map { .linkedLibrary($0) }
+    )
+}
+
+func tests(_ name: String, uses dependencies: [Target.Dependency]) -> Target {
+    .testTarget(
+        name: "\(name)Tests",
+        dependencies: dependencies + ["Support"],
+        path: "Tests/\(name)Tests",
+        exclude: [],
+        swiftSettings: language
+    )
+}
+
+let shared: [Target] = [
+    door("CLinux", libraries: []),
+    door("COpenSSL", libraries: ["ssl", "crypto"]),
+    door("CPostgres", libraries: ["pq"]),
+    room("Wire", "Shared"),
+    room("Observability", "Shared"),
+    room("Mesh", "Shared", uses: ["Wire"]),
+    room("Reactor", "Shared", uses: ["CLinux"]),
+    room("Crypto", "Shared", uses: ["COpenSSL", "Wire"]),
+    room("TLS", "Shared", uses: ["COpenSSL", "Crypto", "Wire"]),
+    room("HTTP", "Shared", uses: ["Wire", "Mesh"]),
+    room("Ledger", "Shared", uses: ["Crypto", "Wire"]),
+    room("Snapshot", "Shared", uses: ["Mesh", "Crypto", "Wire"]),
+    room("Transport", "Shared", uses: ["Reactor", "TLS", "HTTP", "Wire", "Observability"]),
+]
+
+let controlPlane: [Target] = [
+    room(
+        "Postgres",
+        "ControlPlane",
+        uses: ["CPostgres", "Reactor", "Wire", "Observability"]
+    ),
+    room(
+        "Store",
+        "ControlPlane",
+        uses: ["Postgres", "Mesh", "Crypto", "Ledger", "Wire"],
+        resources: [.embedInCode("Migrations")]
+    ),
+    room(
+        "Control",
+        "ControlPlane",
+        uses: [
+            "Store", "Postgres", "Snapshot", "Ledger", "Crypto", "Mesh", "Wire", "Transport",
+            "Observability",
+        ]
+    ),
+    room(
+        "API",
+        "ControlPlane",
+        uses: ["Control", "Mesh", "HTTP", "Transport", "Wire", "Observability"]
+    ),
+    .executableTarget(
+        name: "turnpike-server",
+        dependencies: [
+            "API", "Control", "Store", "Postgres", "Snapshot", "Ledger", "Transport", "TLS",
+            "HTTP", "Crypto", "Reactor", "Mesh", "Wire", "Observability",
+        ],
+        path: "Sources/ControlPlane/Server",
+        swiftSettings: house
+    ),
+    .executableTarget(
+        name: "turnpike",
+        dependencies: [
+            "Transport", "HTTP", "TLS", "Crypto", "Snapshot", "Ledger", "Mesh", "Wire",
+        ],
+        path: "Sources/ControlPlane/CommandLine",
+        swiftSettings: house
+    ),
+]
+
+let agentFloor: [Target.Dependency] = [
+    "Transport", "Snapshot", "Ledger", "TLS", "HTTP", "Crypto", "Reactor", "Mesh", "Wire",
+    "Observability",
+]
+
+let agent: [Target] = [
+    room("DataPlane", "Agent", uses: agentFloor),
+    .executableTarget(
+        name: "turnpike-agent",
+        dependencies: ["DataPlane"] + agentFloor,
+        path: "Sources/Agent/Process",
+        swiftSettings: house
+    ),
+]
+
+let judged: [Target] = [
+    .target(
+        name: "Support",
+        dependencies: [
+            "CLinux", "Crypto", "HTTP", "Mesh", "Postgres", "Reactor", "Snapshot", "Store", "TLS",
+            "Transport", "Wire",
+        ],
+        path: "Tests/Support",
+        swiftSettings: language
+    ),
+    .executableTarget(
+        name: "turnpike-conformance",
+        dependencies: ["Crypto", "HTTP", "Ledger", "Mesh", "Snapshot", "Wire"],
+        path: "Tests/Conformance",
+        swiftSettings: house
+    ),
+    tests("Wire", uses: ["Wire"]),
+    tests("Observability", uses: ["Observability"]),
+    tests("Mesh", uses: ["Mesh", "Wire"]),
+    tests("Reactor", uses: ["Reactor", "CLinux"]),
+    tests("Crypto", uses: ["Crypto", "Wire"]),
+    tests("TLS", uses: ["TLS", "Crypto", "Wire"]),
+    tests("HTTP", uses: ["HTTP", "Mesh", "Wire"]),
+    tests("Ledger", uses: ["Ledger", "Crypto", "Wire"]),
+    tests("Snapshot", uses: ["Snapshot", "Mesh", "Crypto", "Wire"]),
+    tests(
+        "Transport",
+        uses: ["Transport", "Reactor", "TLS", "HTTP", "Crypto", "Wire", "Observability"]
+    ),
+    tests("Postgres", uses: ["Postgres", "Reactor", "Wire", "Observability"]),
+    tests("Store", uses: ["Store", "Postgres", "Mesh", "Crypto", "Ledger", "Reactor", "Wire"]),
+    tests(
+        "Control",
+        uses: [
+            "Control", "Store", "Postgres", "Snapshot", "Ledger", "Crypto", "Mesh", "Wire",
+            "Transport", "Reactor", "Observability",
+        ]
+    ),
+    tests(
+        "API",
+        uses: [
+            "API", "Control", "Store", "Postgres", "Mesh", "HTTP", "Transport", "Reactor", "Wire",
+            "Observability", "Crypto", "Snapshot",
+        ]
+    ),
+    tests(
+        "Server",
+        uses: ["turnpike-server", "Control", "Wire", "Snapshot", "Crypto", "Mesh"]
+    ),
+    tests("CommandLine", uses: ["turnpike", "Wire", "Mesh", "HTTP"]),
+    tests("DataPlane", uses: ["DataPlane"] + agentFloor),
+    tests("Process", uses: ["turnpike-agent"] + agentFloor),
+    tests("Conformance", uses: ["Wire", "Crypto", "Mesh"]),
+    .testTarget(
+        name: "IntegrationTests",
+        dependencies: ["Support"] + agentFloor + ["Postgres"],
+        path: "Tests/Integration",
+        swiftSettings: language
+    ),
+    .testTarget(
+        name: "SimulationTests",
+        dependencies: ["Snapshot", "Mesh", "Crypto", "Wire", "Support"],
+        path: "Tests/Simulation",
+        swiftSettings: language
+    ),
+    .testTarget(
+        name: "FuzzTests",
+        dependencies: ["Wire", "Mesh", "HTTP", "Crypto", "Snapshot", "Support"],
+        path: "Tests/Fuzz",
+        swiftSettings: language
+    ),
+    .testTarget(name: "TidyTests", path: "Tests/Tidy", swiftSettings: language),
+]
+
+let package = Package(
+    name: "turnpike",
+    targets: shared + controlPlane + agent + judged
+)

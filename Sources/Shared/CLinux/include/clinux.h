@@ -1,0 +1,3 @@
+#ifndef TURNPIKE_CLINUX_H
+#define TURNPIKE_CLINUX_H
+#endif

@@ -1,0 +1,3 @@
+#ifndef TURNPIKE_COPENSSL_H
+#define TURNPIKE_COPENSSL_H
+#endif

@@ -1,0 +1,3 @@
+#ifndef TURNPIKE_CPOSTGRES_H
+#define TURNPIKE_CPOSTGRES_H
+#endif
