@@ -1,0 +1,8 @@
+/// One place that breaks a rule, and what to do about it.
+struct Finding: Equatable, Hashable, Sendable, CustomStringConvertible {
+    var path: String
+    var line: Int
+    var advice: String
+
+    var description: String { "\(path):\(line): \(advice)" }
+}
