@@ -5,12 +5,14 @@ import Testing
 struct HouseTests {
     private let tree = SourceTree.current
 
+    /// One issue for all findings: an expectation over the list would print it twice, as a value first.
     private func expectNone(
         _ findings: [Finding],
         sourceLocation: SourceLocation = #_sourceLocation
     ) {
+        guard !findings.isEmpty else { return }
         let list = Set(findings.map(\.description)).sorted().joined(separator: "\n")
-        #expect(findings.isEmpty, "\n\(list)", sourceLocation: sourceLocation)
+        Issue.record("\(findings.count) to put right:\n\(list)", sourceLocation: sourceLocation)
     }
 
     @Test("The walk finds the tree: a rule over no files would always pass")
