@@ -1,0 +1,60 @@
+/// An alert's description byte (RFC 8446 section 6).
+package struct TLSAlert: Equatable, Sendable, CustomStringConvertible {
+    package let code: UInt8
+
+    package init(code: UInt8) {
+        self.code = code
+    }
+
+    package static let closeNotify = TLSAlert(code: 0)
+    package static let unexpectedMessage = TLSAlert(code: 10)
+    package static let badRecordMAC = TLSAlert(code: 20)
+    package static let recordOverflow = TLSAlert(code: 22)
+    package static let handshakeFailure = TLSAlert(code: 40)
+    package static let badCertificate = TLSAlert(code: 42)
+    package static let unsupportedCertificate = TLSAlert(code: 43)
+    package static let certificateRevoked = TLSAlert(code: 44)
+    package static let certificateExpired = TLSAlert(code: 45)
+    package static let certificateUnknown = TLSAlert(code: 46)
+    package static let illegalParameter = TLSAlert(code: 47)
+    package static let unknownCA = TLSAlert(code: 48)
+    package static let accessDenied = TLSAlert(code: 49)
+    package static let decodeError = TLSAlert(code: 50)
+    package static let decryptError = TLSAlert(code: 51)
+    package static let protocolVersion = TLSAlert(code: 70)
+    package static let internalError = TLSAlert(code: 80)
+    package static let userCanceled = TLSAlert(code: 90)
+    package static let missingExtension = TLSAlert(code: 109)
+    package static let unrecognizedName = TLSAlert(code: 112)
+    package static let certificateRequired = TLSAlert(code: 116)
+    package static let noApplicationProtocol = TLSAlert(code: 120)
+
+    /// The RFC's own name, or the number where we have none.
+    package var description: String {
+        switch self {
+        case .closeNotify: "close_notify"
+        case .unexpectedMessage: "unexpected_message"
+        case .badRecordMAC: "bad_record_mac"
+        case .recordOverflow: "record_overflow"
+        case .handshakeFailure: "handshake_failure"
+        case .badCertificate: "bad_certificate"
+        case .unsupportedCertificate: "unsupported_certificate"
+        case .certificateRevoked: "certificate_revoked"
+        case .certificateExpired: "certificate_expired"
+        case .certificateUnknown: "certificate_unknown"
+        case .illegalParameter: "illegal_parameter"
+        case .unknownCA: "unknown_ca"
+        case .accessDenied: "access_denied"
+        case .decodeError: "decode_error"
+        case .decryptError: "decrypt_error"
+        case .protocolVersion: "protocol_version"
+        case .internalError: "internal_error"
+        case .userCanceled: "user_canceled"
+        case .missingExtension: "missing_extension"
+        case .unrecognizedName: "unrecognized_name"
+        case .certificateRequired: "certificate_required"
+        case .noApplicationProtocol: "no_application_protocol"
+        default: "alert \(code)"
+        }
+    }
+}
