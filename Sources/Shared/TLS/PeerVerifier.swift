@@ -41,7 +41,10 @@ package struct PeerIdentity: Equatable, Sendable {
     package let notAfter: Timestamp
 
     package init(
-        name: String, serialNumber: [UInt8], leafDigest: [UInt8], notAfter: Timestamp
+        name: String,
+        serialNumber: [UInt8],
+        leafDigest: [UInt8],
+        notAfter: Timestamp
     ) {
         self.name = name
         self.serialNumber = serialNumber

@@ -18,18 +18,18 @@ struct RecordWindow {
         guard taken > 0, let source = unsafe input else { return 0 }
         unsafe destination.copyMemory(from: source, byteCount: taken)
         unsafe input = unsafe source + taken
-        unsafe inputCount -= taken
+        inputCount -= taken
         return taken
     }
 
     /// Appends to the ciphertext to be sent; 0 when there is no room.
     mutating func put(_ source: UnsafeRawPointer, count: Int) -> Int {
-        let accepted = unsafe min(count, outputRoom)
+        let accepted = min(count, outputRoom)
         guard accepted > 0, let destination = unsafe output else { return 0 }
         unsafe destination.copyMemory(from: source, byteCount: accepted)
         unsafe output = unsafe destination + accepted
-        unsafe outputRoom -= accepted
-        unsafe outputCount += accepted
+        outputRoom -= accepted
+        outputCount += accepted
         return accepted
     }
 }
@@ -54,7 +54,8 @@ enum RecordBIO {
         guard let method = unsafe BIO_meth_new(type, "record window") else { return nil }
         unsafe BIO_meth_set_read(method) { bio, destination, count in
             unsafe tp_bio_clear_retry(bio)
-            guard let window = unsafe RecordBIO.window(of: bio), let destination = unsafe destination
+            guard let window = unsafe RecordBIO.window(of: bio),
+                let destination = unsafe destination
             else { return -1 }
             let taken = unsafe window.pointee.take(into: destination, count: Int(count))
             guard taken > 0 else {

@@ -17,7 +17,9 @@ func session(of raw: OpaquePointer?) -> TLSSession? {
 /// Lets the callbacks find `session`; without a retain, since the session owns `raw`.
 func attach(_ session: TLSSession, to raw: OpaquePointer) -> Bool {
     unsafe SSL_set_ex_data(
-        raw, sessionSlot, Unmanaged.passUnretained(session).toOpaque()
+        raw,
+        sessionSlot,
+        Unmanaged.passUnretained(session).toOpaque()
     ) == 1
 }
 
@@ -83,9 +85,9 @@ func onApplicationProtocols(
     let offer = unsafe UnsafeBufferPointer(start: offered, count: Int(offeredCount))
     for wanted in session.context.applicationProtocols {
         var index = 0
-        while unsafe index < offer.count {
+        while index < offer.count {
             let length = unsafe Int(offer[index])
-            guard unsafe index + 1 + length <= offer.count else { break }
+            guard index + 1 + length <= offer.count else { break }
             if unsafe offer[index...(index + length)].elementsEqual(wanted) {
                 unsafe selected?.pointee = unsafe offered + index + 1
                 unsafe selectedCount?.pointee = unsafe offer[index]
@@ -103,7 +105,9 @@ func onPeerChain(_ store: OpaquePointer?, _: UnsafeMutableRawPointer?) -> Int32 
     guard
         let store = unsafe store,
         let slot = unsafe X509_STORE_CTX_get_ex_data(
-            store, SSL_get_ex_data_X509_STORE_CTX_idx()),
+            store,
+            SSL_get_ex_data_X509_STORE_CTX_idx()
+        ),
         let session = unsafe session(of: OpaquePointer(slot))
     else { return 0 }
     let code: Int32
@@ -138,7 +142,7 @@ private func encoding(of certificate: OpaquePointer) -> [UInt8]? {
     let count = unsafe Int(i2d_X509(certificate, nil))
     guard count > 0 else { return nil }
     return unsafe [UInt8](unsafeUninitializedCapacity: count) { buffer, written in
-        var cursor = unsafe buffer.baseAddress
+        var cursor = buffer.baseAddress
         let result = unsafe i2d_X509(certificate, &cursor)
         written = result == Int32(count) ? count : 0
     }

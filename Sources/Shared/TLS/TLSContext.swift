@@ -181,7 +181,8 @@ package final class TLSContext: @unchecked Sendable {
         // RELEASE_BUFFERS is left off: it would allocate and free per record; the owner calls
         // `TLSSession.releaseBuffers()` once per quiet spell instead.
         unsafe tp_ssl_ctx_set_mode(
-            raw, Int(SSL_MODE_NO_AUTO_CHAIN | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER)
+            raw,
+            Int(SSL_MODE_NO_AUTO_CHAIN | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER)
         )
         unsafe SSL_CTX_set_cert_verify_callback(raw, onPeerChain, nil)
         unsafe SSL_CTX_set_info_callback(raw, onAlert)
@@ -193,6 +194,8 @@ package final class TLSContext: @unchecked Sendable {
 func takeErrorReason() -> String {
     let code = ERR_peek_last_error()
     defer { ERR_clear_error() }
-    guard code != 0, let text = unsafe ERR_reason_error_string(code) else { return "no reason given" }
+    guard code != 0, let text = unsafe ERR_reason_error_string(code) else {
+        return "no reason given"
+    }
     return unsafe String(cString: text)
 }

@@ -39,7 +39,7 @@ package final class TLSCredentials: @unchecked Sendable {
             throw .invalidPrivateKey
         }
         guard unsafe X509_check_private_key(leaf, key) == 1 else {
-            unsafe ERR_clear_error()
+            ERR_clear_error()
             unsafe X509_free(leaf)
             unsafe tp_x509_stack_free(stack)
             unsafe EVP_PKEY_free(key)
@@ -94,7 +94,7 @@ package final class TLSCredentials: @unchecked Sendable {
 
     private static func certificate(_ bytes: [UInt8]) -> OpaquePointer? {
         unsafe bytes.withUnsafeBufferPointer { buffer in
-            var cursor = unsafe buffer.baseAddress
+            var cursor = buffer.baseAddress
             guard let parsed = unsafe d2i_X509(nil, &cursor, buffer.count) else {
                 ERR_clear_error()
                 return nil
@@ -109,7 +109,7 @@ package final class TLSCredentials: @unchecked Sendable {
 
     private static func key(_ bytes: [UInt8]) -> OpaquePointer? {
         unsafe bytes.withUnsafeBufferPointer { buffer in
-            var cursor = unsafe buffer.baseAddress
+            var cursor = buffer.baseAddress
             guard let parsed = unsafe d2i_AutoPrivateKey(nil, &cursor, buffer.count) else {
                 ERR_clear_error()
                 return nil

@@ -29,7 +29,7 @@ package final class TLSSession {
     var refusal: TLSFailure.Kind?
     var receivedAlert: TLSAlert?
     var sentAlert: TLSAlert?
-    private var refusedPeerReason: String?
+    var refusedPeerReason: String?
     private let verifier: PeerVerifier
     private let raw: OpaquePointer
     private let window: UnsafeMutablePointer<RecordWindow>
@@ -117,10 +117,10 @@ package final class TLSSession {
     ) -> TLSProgress {
         let count = input.count
         return unsafe plaintext.withUnsafeMutableBytes { room in
-            unsafe step(input: input, output: &ciphertext) { progress in
+            step(input: input, output: &ciphertext) { progress in
                 if status == .handshaking { shakeHands() }
                 if status == .open {
-                    unsafe progress.plaintextByteCount = unsafe decrypt(into: room)
+                    progress.plaintextByteCount = unsafe decrypt(into: room)
                 }
                 if status == .peerFinished { progress.consumedByteCount = count }
                 progress.status = status
@@ -172,15 +172,19 @@ package final class TLSSession {
         case .open:
             fail(
                 TLSFailure(
-                    kind: .truncated, side: .peer,
+                    kind: .truncated,
+                    side: .peer,
                     reason: "the connection ended without close_notify"
-                ))
+                )
+            )
         case .handshaking:
             fail(
                 TLSFailure(
-                    kind: .endedDuringHandshake, side: .peer,
+                    kind: .endedDuringHandshake,
+                    side: .peer,
                     reason: "the connection ended during the TLS handshake"
-                ))
+                )
+            )
         case .peerFinished, .failed:
             break
         }
@@ -213,11 +217,13 @@ extension TLSSession {
         unsafe input.withUnsafeBytes { bytes in
             unsafe output.withUnsafeMutableBytes { room in
                 unsafe window.pointee = unsafe RecordWindow(
-                    input: bytes.baseAddress, inputCount: bytes.count,
-                    output: room.baseAddress, outputRoom: room.count
+                    input: bytes.baseAddress,
+                    inputCount: bytes.count,
+                    output: room.baseAddress,
+                    outputRoom: room.count
                 )
                 body(&progress)
-                unsafe progress.ciphertextByteCount = unsafe window.pointee.outputCount
+                progress.ciphertextByteCount = unsafe window.pointee.outputCount
                 let taken = unsafe count - window.pointee.inputCount
                 progress.consumedByteCount = max(progress.consumedByteCount, taken)
                 unsafe window.pointee = RecordWindow()
@@ -239,9 +245,11 @@ extension TLSSession {
         if status == .handshaking, handshakeByteCount > TLSLimits.handshakeByteCountMax {
             fail(
                 TLSFailure(
-                    kind: .handshakeTooLarge, side: .local,
+                    kind: .handshakeTooLarge,
+                    side: .local,
                     reason: "more than \(TLSLimits.handshakeByteCountMax) bytes of handshake"
-                ))
+                )
+            )
         }
     }
 
@@ -256,25 +264,26 @@ extension TLSSession {
         unsafe SSL_get0_alpn_selected(raw, &bytes, &count)
         guard let bytes = unsafe bytes, count > 0 else { return nil }
         return unsafe String(
-            decoding: UnsafeBufferPointer(start: bytes, count: Int(count)), as: UTF8.self)
+            decoding: UnsafeBufferPointer(start: bytes, count: Int(count)),
+            as: UTF8.self
+        )
     }
 
     /// Decrypts until the input or the room is used up; returns the bytes written.
     private func decrypt(into room: UnsafeMutableRawBufferPointer) -> Int {
         var written = 0
-        while unsafe written < room.count {
+        while written < room.count {
             // Without read-ahead a complete record is either pending or still in the window, so
             // this spares the failing SSL_read at the end of nearly every call.
             guard unsafe window.pointee.inputCount > 0 || SSL_pending(raw) > 0 else { break }
-            guard let base = unsafe room.baseAddress else { break }
+            guard let base = room.baseAddress else { break }
             var count = 0
             let result = unsafe SSL_read_ex(raw, base + written, room.count - written, &count)
-            if result == 1 {
-                written += count
-            } else {
+            guard result == 1 else {
                 failUnlessWaiting(result)
                 break
             }
+            written += count
         }
         return written
     }
@@ -286,8 +295,8 @@ extension TLSSession {
         guard usable > TLSLimits.recordOverheadByteCount else { return 0 }
         let partial = max(0, usable % record - TLSLimits.recordOverheadByteCount)
         let fitting = usable / record * TLSLimits.recordPlaintextByteCountMax + partial
-        let count = unsafe min(bytes.count, fitting)
-        guard count > 0, let base = unsafe bytes.baseAddress else { return 0 }
+        let count = min(bytes.count, fitting)
+        guard count > 0, let base = bytes.baseAddress else { return 0 }
         var written = 0
         let result = unsafe SSL_write_ex(raw, base, count, &written)
         if result != 1 {
@@ -334,7 +343,7 @@ extension TLSSession {
         case SSL_ERROR_ZERO_RETURN:
             status = .peerFinished
         default:
-            fail(diagnose())
+            fail(takeDiagnosis())
         }
     }
 
@@ -343,60 +352,5 @@ extension TLSSession {
         status = .failed
         isSendingFinished = true
         peer = nil
-    }
-
-    /// Turns the refusal, the alert or OpenSSL's reason into a failure; empties the error queue.
-    private func diagnose() -> TLSFailure {
-        let code = ERR_peek_last_error()
-        let number = unsafe tp_err_reason(code)
-        let text = takeErrorReason()
-        if let refusal {
-            return TLSFailure(
-                kind: refusal, side: .local, alert: sentAlert,
-                reason: reason(of: refusal))
-        }
-        if let receivedAlert {
-            return TLSFailure(
-                kind: .peerAlert, side: .peer, alert: receivedAlert,
-                reason: "the peer refused the connection")
-        }
-        let kind: TLSFailure.Kind =
-            switch number {
-            case SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE: .noPeerCertificate
-            case SSL_R_EXCESSIVE_MESSAGE_SIZE: .peerChainTooLong
-            case SSL_R_UNSUPPORTED_PROTOCOL, SSL_R_WRONG_VERSION_NUMBER,
-                SSL_R_WRONG_SSL_VERSION, SSL_R_VERSION_TOO_LOW, SSL_R_HTTP_REQUEST:
-                .protocolVersion
-            default:
-                sentAlert == .internalError ? .internalError : .protocolViolation
-            }
-        return TLSFailure(kind: kind, side: .local, alert: sentAlert, reason: text)
-    }
-
-    private func reason(of kind: TLSFailure.Kind) -> String {
-        switch kind {
-        case .unknownServerName: "no credentials for the server name asked for"
-        case .noApplicationProtocol: "no application protocol in common"
-        case .peerChainTooLong:
-            "a chain of more than \(TLSLimits.peerChainCountMax) certificates"
-        case .peerRefused: refusedPeerReason ?? "the peer's certificate was refused"
-        case .peerAlert, .noPeerCertificate, .protocolVersion, .protocolViolation, .truncated,
-            .endedDuringHandshake, .handshakeTooLarge, .internalError:
-            "refused"
-        }
-    }
-}
-
-extension PeerRefusal {
-    /// The code that OpenSSL's table maps to the alert that fits.
-    fileprivate var verificationCode: Int32 {
-        switch kind {
-        case .badCertificate: X509_V_ERR_CERT_REJECTED
-        case .unsupportedCertificate: X509_V_ERR_INVALID_PURPOSE
-        case .revoked: X509_V_ERR_CERT_REVOKED
-        case .expired: X509_V_ERR_CERT_HAS_EXPIRED
-        case .unknownCA: X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY
-        case .otherIdentity: X509_V_ERR_APPLICATION_VERIFICATION
-        }
     }
 }
