@@ -24,6 +24,7 @@ package struct PeerChain: Sendable {
     package let applicationProtocol: String?
 }
 
+/// What a verifier decided.
 package enum PeerVerdict: Sendable {
     case accept(PeerIdentity)
     case refuse(PeerRefusal)
@@ -55,6 +56,7 @@ package struct PeerIdentity: Equatable, Sendable {
 
 /// Why a verifier refused, with the alert that tells the peer.
 package struct PeerRefusal: Equatable, Sendable {
+    /// Names the alert that the peer is sent.
     package enum Kind: Equatable, Sendable {
         case badCertificate
         case unsupportedCertificate
@@ -64,6 +66,7 @@ package struct PeerRefusal: Equatable, Sendable {
         case otherIdentity
     }
 
+    /// Chooses the alert.
     package let kind: Kind
     /// For our own log only; the peer sees the alert.
     package let reason: String

@@ -27,13 +27,17 @@ package struct TLSServerConfiguration: Sendable {
     /// returns may change at any time; open sessions keep what they were given.
     package typealias CredentialsLookup = @Sendable (String?) -> TLSCredentials?
 
+    /// Finds the credentials of each handshake.
     package var credentials: CredentialsLookup
+    /// Whether clients must show who they are.
     package var clientCertificate: ClientCertificatePolicy
+    /// Decides on the chain of every client that shows one.
     package var verifier: PeerVerifier
-    /// In order of preference. A client that offers only others is refused.
+    /// What is spoken here, in order of preference; a client that offers only others is refused.
     package var applicationProtocols: [String]
     /// Whether a client that offers none is refused as well.
     package var requiresApplicationProtocol: Bool
+    /// What clients may sign with.
     package var signatures: SignaturePolicy
 
     package init(
@@ -61,6 +65,7 @@ package struct TLSClientConfiguration: Sendable {
     package var applicationProtocols: [String]
     /// Whether a server that selects none is refused.
     package var requiresApplicationProtocol: Bool
+    /// What servers may sign with.
     package var signatures: SignaturePolicy
 
     package init(
@@ -83,6 +88,7 @@ package struct TLSClientConfiguration: Sendable {
 /// thread once nothing changes its settings any more.
 @safe
 package final class TLSContext: @unchecked Sendable {
+    /// Which side its sessions are.
     package let role: TLSRole
     let raw: OpaquePointer
     let verifier: PeerVerifier
@@ -91,6 +97,7 @@ package final class TLSContext: @unchecked Sendable {
     let applicationProtocols: [[UInt8]]
     let requiresApplicationProtocol: Bool
 
+    /// A context for server sessions.
     package init(server configuration: TLSServerConfiguration) throws(TLSConfigurationError) {
         role = .server
         verifier = configuration.verifier
@@ -110,6 +117,7 @@ package final class TLSContext: @unchecked Sendable {
         unsafe SSL_CTX_set_alpn_select_cb(raw, onApplicationProtocols, nil)
     }
 
+    /// A context for client sessions.
     package init(client configuration: TLSClientConfiguration) throws(TLSConfigurationError) {
         role = .client
         verifier = configuration.verifier

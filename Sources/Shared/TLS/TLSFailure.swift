@@ -3,6 +3,7 @@
 /// Holds no key material and no plaintext: `reason` is a constant of ours or of OpenSSL's, or the
 /// verifier's own words.
 package struct TLSFailure: Error, Equatable, Sendable, CustomStringConvertible {
+    /// What went wrong.
     package enum Kind: Equatable, Sendable {
         /// The peer sent a fatal alert.
         case peerAlert
@@ -36,10 +37,13 @@ package struct TLSFailure: Error, Equatable, Sendable, CustomStringConvertible {
         case peer
     }
 
+    /// What went wrong.
     package let kind: Kind
+    /// Which side ended the session.
     package let side: Side
     /// The alert that `side` sent, where one was sent.
     package let alert: TLSAlert?
+    /// One sentence for a log.
     package let reason: String
 
     package init(kind: Kind, side: Side, alert: TLSAlert? = nil, reason: String) {

@@ -12,12 +12,13 @@ package enum TLSStatus: Equatable, Sendable {
 
 /// What one call on a session took and gave.
 package struct TLSProgress: Equatable, Sendable {
-    /// Bytes taken from the caller's input. What is left must be offered again.
+    /// Bytes taken from the caller's input; what is left must be offered again.
     package var consumedByteCount = 0
     /// Bytes written at the start of the caller's plaintext buffer.
     package var plaintextByteCount = 0
     /// Bytes written at the start of the caller's ciphertext buffer: send them.
     package var ciphertextByteCount = 0
+    /// Where the session stands after the call.
     package var status = TLSStatus.handshaking
 
     package init() {}

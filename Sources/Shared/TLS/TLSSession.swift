@@ -10,7 +10,9 @@ import COpenSSL
 /// Confined to the thread that drives it.
 @safe
 package final class TLSSession {
+    /// The settings that the session was made with.
     package let context: TLSContext
+    /// Where the session stands.
     package private(set) var status = TLSStatus.handshaking
     /// Why `status` is `failed`.
     package private(set) var failure: TLSFailure?
@@ -43,10 +45,8 @@ package final class TLSSession {
 
     /// The client's side of a connection; `start` produces the first bytes.
     ///
-    /// - Parameters:
-    ///   - serverName: what is sent as SNI; nil sends none, as for an address.
-    ///   - credentials: shown when the server asks for a certificate.
-    ///   - verifier: decides on this server instead of the context's verifier.
+    /// `serverName` is sent as SNI (nil sends none, as for an address); `credentials` are shown when
+    /// the server asks for a certificate; `verifier` decides instead of the context's.
     package convenience init(
         client context: TLSContext,
         serverName: String?,
@@ -106,10 +106,8 @@ package final class TLSSession {
     ///
     /// Call it again with what was not consumed, or with empty input while `hasPlaintext`. Bytes
     /// after the peer's close_notify are dropped (RFC 8446 section 6.1).
-    /// - Parameters:
-    ///   - input: what one receive from the socket gave.
-    ///   - plaintext: room for application bytes, see `TLSLimits.plaintextRoom(forCiphertext:)`.
-    ///   - ciphertext: room for handshake answers and alerts; 16 KiB suffice.
+    /// `plaintext` is room for application bytes, see `TLSLimits.plaintextRoom(forCiphertext:)`;
+    /// `ciphertext` is room for handshake answers and alerts, 16 KiB suffice.
     package func receive(
         _ input: Span<UInt8>,
         plaintext: inout MutableSpan<UInt8>,
@@ -131,9 +129,7 @@ package final class TLSSession {
     /// Encrypts application bytes into whole records, gathered for one send.
     ///
     /// Consumes nothing before the handshake completed, after `finishSending` and after a failure.
-    /// - Parameters:
-    ///   - plaintext: what to send.
-    ///   - ciphertext: see `TLSLimits.ciphertextRoom(forPlaintext:)`; less room consumes less.
+    /// Less room than `TLSLimits.ciphertextRoom(forPlaintext:)` consumes less.
     package func send(
         _ plaintext: Span<UInt8>,
         ciphertext: inout MutableSpan<UInt8>
