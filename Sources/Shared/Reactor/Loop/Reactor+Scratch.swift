@@ -1,0 +1,15 @@
+extension Reactor {
+    /// Lends a buffer of `scratchByteCount` bytes for the length of a call.
+    ///
+    /// Nested calls get buffers of their own, at most `scratchDepthMax`. The content is left over from
+    /// the previous borrower: write before reading, and never send what was not written.
+    package func withScratch<Value: ~Copyable, Failure: Error>(
+        _ body: (inout MutableRawSpan) throws(Failure) -> Value
+    ) throws(Failure) -> Value {
+        assertOnReactor()
+        let buffer = unsafe scratches.borrow()
+        defer { scratches.giveBack() }
+        var span = unsafe MutableRawSpan(_unsafeBytes: buffer)
+        return try body(&span)
+    }
+}
