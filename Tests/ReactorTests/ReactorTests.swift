@@ -217,7 +217,9 @@ struct ReactorTests {
     }
 }
 
-/// Connects, sends a message of its own and reads it back. On the reactor.
+/// Connects, sends a message of its own and reads it back.
+///
+/// On the reactor.
 private func roundTrip(
     _ index: Int,
     to address: SocketAddress,

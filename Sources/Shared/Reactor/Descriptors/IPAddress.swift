@@ -1,6 +1,8 @@
 import CLinux
 
-/// An IPv4 or IPv6 address. An IPv4 address mapped into IPv6 is the IPv4 address.
+/// An IPv4 or IPv6 address.
+///
+/// An IPv4 address mapped into IPv6 is the IPv4 address.
 package enum IPAddress: Hashable, Sendable {
     /// In host byte order: 127.0.0.1 is 0x7f000001.
     case v4(UInt32)
@@ -15,7 +17,9 @@ package enum IPAddress: Hashable, Sendable {
     /// Bytes of the longest text form.
     private static let textByteCountMax = 46
 
-    /// Reads `127.0.0.1` or `::1`; no names, no scopes, no leading zeros in IPv4. RFC 4291 §2.2.
+    /// Reads `127.0.0.1` or `::1`; no names, no scopes, no leading zeros in IPv4.
+    ///
+    /// RFC 4291 §2.2.
     package init?(_ text: String) {
         guard text.utf8.count < Self.textByteCountMax, !text.utf8.contains(0) else { return nil }
         var high: UInt64 = 0

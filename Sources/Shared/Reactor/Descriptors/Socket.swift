@@ -1,6 +1,8 @@
 import CLinux
 
-/// Stream sockets: TCP and unix. All are non-blocking and close-on-exec.
+/// Stream sockets: TCP and unix.
+///
+/// All are non-blocking and close-on-exec.
 package enum Socket {
     /// Connections that may wait in a listener's queue, if not said otherwise.
     package static let backlogDefault = 1_024
@@ -23,7 +25,9 @@ package enum Socket {
     /// A socket on its way to a peer.
     package struct Connecting: ~Copyable, Sendable {
         package var descriptor: Descriptor
-        /// True: wait until it is writable, then ask `takeError`. False: connected already.
+        /// True: wait until it is writable, then ask `takeError`.
+        ///
+        /// False: connected already.
         package let isPending: Bool
     }
 

@@ -24,14 +24,18 @@ struct Mailbox {
 }
 
 extension Reactor {
-    /// Runs work on the reactor's thread in one of its next turns. From any thread, in order.
+    /// Runs work on the reactor's thread in one of its next turns.
+    ///
+    /// From any thread, in order.
     ///
     /// Work that is posted after the loop ended waits for the next `run()`.
     package func post(_ work: @escaping @Sendable (Reactor) -> Void) {
         deliverMail(.work(work))
     }
 
-    /// Runs work at once when called on the reactor's thread, else posts it. From any thread.
+    /// Runs work at once when called on the reactor's thread, else posts it.
+    ///
+    /// From any thread.
     package func execute(_ work: @escaping @Sendable (Reactor) -> Void) {
         if isCurrent { work(self) } else { post(work) }
     }

@@ -70,7 +70,9 @@ package final class Reactor: @unchecked Sendable {
 }
 
 extension Reactor {
-    /// Whether the calling thread owns this reactor. From any thread.
+    /// Whether the calling thread owns this reactor.
+    ///
+    /// From any thread.
     package var isCurrent: Bool { owner.load(ordering: .relaxed) == clinux_thread_identity() }
 
     /// Traps in debug builds when called off the reactor's thread: a bug of ours.
@@ -113,7 +115,9 @@ extension Reactor {
         }
     }
 
-    /// Ends `run()` after the current turn. From any thread.
+    /// Ends `run()` after the current turn.
+    ///
+    /// From any thread.
     package func stop() {
         execute { $0.stopRequested = true }
     }

@@ -6,7 +6,9 @@ package struct DeadlineExceeded: Error, Hashable, Sendable, CustomStringConverti
 }
 
 extension Reactor {
-    /// Runs synchronous work on the reactor's thread and returns its result. From any task.
+    /// Runs synchronous work on the reactor's thread and returns its result.
+    ///
+    /// From any task.
     package func perform<Value: Sendable>(
         _ work: @escaping @Sendable (Reactor) -> Value
     ) async -> Value {
@@ -16,12 +18,16 @@ extension Reactor {
         }
     }
 
-    /// Suspends the task for a duration. From any task; ends early with an error when cancelled.
+    /// Suspends the task for a duration.
+    ///
+    /// From any task; ends early with an error when cancelled.
     package func sleep(for duration: Duration) async throws(CancellationError) {
         try await sleep(until: Instant.now.advanced(by: duration))
     }
 
-    /// Suspends the task until an instant. From any task; ends early with an error when cancelled.
+    /// Suspends the task until an instant.
+    ///
+    /// From any task; ends early with an error when cancelled.
     package func sleep(until deadline: Instant) async throws(CancellationError) {
         let suspension = Suspension<Bool>(on: self, outcomeAtDeadline: false)
         let isCancelled = await withTaskCancellationHandler {

@@ -61,7 +61,9 @@ package final class ReadinessSource: EventHandler, @unchecked Sendable {
         self.reactor = reactor
     }
 
-    /// Watches a descriptor that stays the caller's. On the reactor's thread.
+    /// Watches a descriptor that stays the caller's.
+    ///
+    /// On the reactor's thread.
     package static func make(
         for descriptor: borrowing Descriptor,
         on reactor: Reactor
@@ -69,7 +71,9 @@ package final class ReadinessSource: EventHandler, @unchecked Sendable {
         try make(number: descriptor.number, on: reactor)
     }
 
-    /// Watches a descriptor that a C library owns. On the reactor's thread.
+    /// Watches a descriptor that a C library owns.
+    ///
+    /// On the reactor's thread.
     package static func make(
         number: Int32,
         on reactor: Reactor
@@ -79,8 +83,10 @@ package final class ReadinessSource: EventHandler, @unchecked Sendable {
         return source
     }
 
-    /// Stops watching; waiting tasks get `.closed`. Before the descriptor is closed. From any thread,
-    /// at once when on the reactor's. Must be called: the reactor holds the source until then.
+    /// Stops watching; waiting tasks get `.closed`.
+    ///
+    /// Before the descriptor is closed. From any thread, at once when on the reactor's. Must be
+    /// called: the reactor holds the source until then.
     package func close() {
         reactor.execute { reactor in
             guard !self.isClosed else { return }

@@ -16,7 +16,9 @@ package final class ReactorThread: Sendable {
         thread = Mutex(handle)
     }
 
-    /// Ends the loop and waits for the thread to end. Not from the reactor's own thread.
+    /// Ends the loop and waits for the thread to end.
+    ///
+    /// Not from the reactor's own thread.
     package func stop() {
         precondition(!reactor.isCurrent, "a reactor thread cannot wait for itself")
         guard let handle = takeHandle() else { return }
@@ -62,13 +64,17 @@ package final class ReactorGroup: Sendable {
     /// All reactors, in a fixed order.
     package var reactors: [Reactor] { threads.map(\.reactor) }
 
-    /// One reactor after the other. From any thread.
+    /// One reactor after the other.
+    ///
+    /// From any thread.
     package func next() -> Reactor {
         let index = turn.wrappingAdd(1, ordering: .relaxed).oldValue
         return threads[Int(UInt(bitPattern: index) % UInt(threads.count))].reactor
     }
 
-    /// Ends all loops and waits for their threads. Not from one of them.
+    /// Ends all loops and waits for their threads.
+    ///
+    /// Not from one of them.
     package func stop() {
         for thread in threads { thread.stop() }
     }
