@@ -1,12 +1,15 @@
-/// Everything that another target can use says in one line what it is.
+/// What another target can use says in one line what it is.
 ///
-/// `swift format` asks this of `public` only, and nothing here is public.
+/// `swift format` asks this of `public` only, and nothing here is public. Asked are types, functions, and initialisers and
+/// properties that do more than store or than one line shows. Stored properties and constants are explained by their type's
+/// comment and their name with its unit; what a protocol demands is explained at the protocol.
 enum DocumentationRule {
     /// Names whose meaning a protocol of the standard library fixes.
     private static let known: Set<String> = [
-        "hash", "description", "debugDescription", "encode", "makeIterator", "next",
-        "callAsFunction",
-        "errorDescription", "rawValue", "allCases",
+        "hash", "description", "debugDescription", "errorDescription", "customMirror",
+        "rawValue", "allCases", "encode", "makeIterator", "next", "startIndex", "endIndex",
+        "index", "enqueue", "unownedExecutor", "asUnownedSerialExecutor",
+        "asUnownedTaskExecutor", "checkIsolated", "isIsolatingCurrentContext", "appendLiteral",
     ]
 
     private static let modifiers: Set<String> = [
@@ -16,25 +19,62 @@ enum DocumentationRule {
     ]
 
     private static let declarations: Set<String> = [
-        "func", "var", "let", "struct", "class", "enum", "actor", "protocol", "init", "typealias",
-        "subscript",
+        "func", "var", "let", "struct", "class", "enum", "actor", "protocol", "init", "subscript",
     ]
 
-    static func findings(in file: SourceFile) -> [Finding] {
+    /// Names of the requirements that the protocols of these files declare.
+    static func requirements(in files: [SourceFile]) -> Set<String> {
+        var names: Set<String> = []
+        for file in files {
+            for index in file.code.indices where file.code[index].isWord("protocol") {
+                names.formUnion(requirements(ofProtocolAt: index, in: file))
+            }
+        }
+        return names
+    }
+
+    private static func requirements(ofProtocolAt index: Int, in file: SourceFile) -> [String] {
+        var names: [String] = []
+        var depth = 0
+        for place in (index + 1)..<max(file.code.count, index + 1) {
+            let token = file.code[place]
+            if token.isSign("{") { depth += 1 }
+            if token.isSign("}") {
+                depth -= 1
+                if depth == 0 { break }
+            }
+            guard depth == 1, token.kind == .word, declarations.contains(token.text) else {
+                continue
+            }
+            names.append(name(ofDeclarationAt: place, in: file))
+        }
+        return names
+    }
+
+    /// The name that a declaration is known by; initialisers are known by their first label.
+    private static func name(ofDeclarationAt keyword: Int, in file: SourceFile) -> String {
+        file.code[keyword].isWord("init")
+            ? "init(\(file.token(keyword, 2)?.text ?? "")" : file.token(keyword, 1)?.text ?? ""
+    }
+
+    static func findings(in file: SourceFile, inherited: Set<String> = []) -> [Finding] {
         let documented = Set(file.comments.filter(\.isDocumentation).map(\.lastLine))
         return file.code.indices.compactMap { index in
             guard file.code[index].isWord("package"),
                 let keyword = keyword(after: index, in: file), needsSentence(keyword, in: file)
             else { return nil }
             let line = firstLine(ofDeclarationAt: index, in: file)
-            guard !documented.contains(line - 1) else { return nil }
-            let name = file.token(keyword, 1)?.text ?? ""
+            let name = name(ofDeclarationAt: keyword, in: file)
+            guard !documented.contains(line - 1), !inherited.contains(name) else { return nil }
+            let keywordText = file.code[keyword].text
+            let shown =
+                keywordText == "init" ? "`package \(name):)`" : "`package \(keywordText) \(name)`"
             return Finding(
                 path: file.path,
                 line: file.code[index].line,
                 advice:
-                    "`package \(file.code[keyword].text) \(name)` has no doc comment: one line on"
-                    + " what it is, then only what the signature cannot say"
+                    "\(shown) has no doc comment: one line on what it is, then only what the signature"
+                    + " cannot say"
             )
         }
     }
@@ -64,8 +104,26 @@ enum DocumentationRule {
     private static func needsSentence(_ keyword: Int, in file: SourceFile) -> Bool {
         guard let name = file.token(keyword, 1) else { return false }
         if file.code[keyword].isWord("init") { return !isMemberwise(keyword, in: file) }
-        guard name.kind == .word else { return false }
+        guard name.kind == .word, !isPlain(keyword, in: file) else { return false }
         return !known.contains(name.text)
+    }
+
+    /// Whether a property holds a value, or computes one in a line that is its own summary.
+    private static func isPlain(_ keyword: Int, in file: SourceFile) -> Bool {
+        if file.code[keyword].isWord("let") { return true }
+        guard file.code[keyword].isWord("var") else { return false }
+        var place = keyword + 1
+        while let token = file.token(place) {
+            if token.isSign("{") {
+                let next = file.token(place, 1)
+                if next?.isWord("didSet") == true || next?.isWord("willSet") == true { return true }
+                return file.code[place...].first { $0.isSign("}") }?.line == token.line
+            }
+            let startsAnother = token.kind == .word && declarations.contains(token.text)
+            if token.isSign("=") || token.isSign("}") || startsAnother { return true }
+            place += 1
+        }
+        return true
     }
 
     /// Whether an initialiser only stores its parameters, or is one that a protocol demands.
@@ -73,7 +131,8 @@ enum DocumentationRule {
         var place = keyword + 1
         var depth = 0
         if let label = file.token(keyword, 2)?.text,
-            ["rawValue", "from"].contains(label) || label.hasSuffix("Literal")
+            ["rawValue", "from"].contains(label) || label.hasPrefix("literal")
+                || label.hasSuffix("Literal")
                 || label == "stringInterpolation"
         {
             return true

@@ -127,7 +127,10 @@ struct HouseTests {
 
     @Test("Package declarations are documented")
     func documentation() {
-        expectNone(tree.sources.flatMap(DocumentationRule.findings))
+        let inherited = DocumentationRule.requirements(in: tree.sources)
+        expectNone(
+            tree.sources.flatMap { DocumentationRule.findings(in: $0, inherited: inherited) }
+        )
     }
 
     @Test("Comments hold no dead code and no banners")

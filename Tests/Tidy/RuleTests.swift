@@ -248,13 +248,23 @@ struct RuleTests {
         ("/// What.\n@frozen\npackage struct A {}", 0), ("@frozen\npackage struct A {}", 1),
         ("package import Wire", 0), ("package extension A {}", 0),
         ("package static func == (a: A) {}", 0),
-        ("package private(set) var a = 0", 1), ("package func hash(into: inout Hasher) {}", 0),
+        ("package private(set) var a = 0", 0), ("package func hash(into: inout Hasher) {}", 0),
         ("/// What.\n\npackage func a() {}", 1), ("let package = Package(name: \"a\")", 0),
         ("package init(a: Int, b: Int) {\n    self.a = a\n    self.b = b\n}", 0),
-        ("package init(a: Int) {\n    self.a = a + 1\n}", 1), ("package static let a = 1", 1),
+        ("package init(a: Int) {\n    self.a = a + 1\n}", 1), ("package static let a = 1", 0),
+        ("package var a: Int { b }", 0), ("package var a: Int {\n    b\n}", 1),
+        ("package var a: Int { didSet { b() } }", 0),
     ])
     func documentation(text: String, count: Int) {
         #expect(DocumentationRule.findings(in: file(text)).count == count)
+    }
+
+    @Test func documentationIsInheritedFromProtocols() {
+        let sample = file("protocol A {\n    func run()\n    init(row: Int)\n}\nfunc other() {}\n")
+        let inherited = DocumentationRule.requirements(in: [sample])
+        #expect(inherited == ["run", "init(row"])
+        let witness = file("package func run() {}\npackage func other() {}\n")
+        #expect(DocumentationRule.findings(in: witness, inherited: inherited).map(\.line) == [2])
     }
 
     @Test func mirror() {
