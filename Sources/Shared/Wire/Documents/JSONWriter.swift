@@ -1,0 +1,108 @@
+/// Appends documents as JSON.
+struct JSONWriter {
+    enum Order {
+        case sorted
+        case given
+    }
+
+    enum Layout {
+        case compact
+        case indented
+    }
+
+    let order: Order
+    let layout: Layout
+    var bytes: [UInt8] = []
+    private var depth = 0
+
+    init(order: Order, layout: Layout) {
+        self.order = order
+        self.layout = layout
+    }
+
+    mutating func write(_ document: Document) {
+        switch document.node {
+        case .null: bytes.append(contentsOf: "null".utf8)
+        case .bool(let value): bytes.append(contentsOf: (value ? "true" : "false").utf8)
+        case .number(let number): bytes.append(contentsOf: number.text.utf8)
+        case .string(let text), .plain(let text): write(text)
+        case .list(let items): write(items)
+        case .map(let entries): write(order == .sorted ? Self.sorted(entries) : entries)
+        }
+    }
+
+    /// The string in quotes, with no escapes but the needed ones.
+    mutating func write(_ text: String) {
+        bytes.append(0x22)
+        if Self.isVerbatim(text) {
+            bytes.append(contentsOf: text.utf8)
+        } else {
+            for byte in text.utf8 { writeEscaped(byte) }
+        }
+        bytes.append(0x22)
+    }
+
+    /// Entries in the order of their keys' UTF-8 bytes.
+    static func sorted(_ entries: [Document.Entry]) -> [Document.Entry] {
+        let isSorted = zip(entries, entries.dropFirst()).allSatisfy { precedes($0.key, $1.key) }
+        return isSorted ? entries : entries.sorted { precedes($0.key, $1.key) }
+    }
+
+    private static func precedes(_ left: String, _ right: String) -> Bool {
+        left.utf8.lexicographicallyPrecedes(right.utf8)
+    }
+
+    private static func isVerbatim(_ text: String) -> Bool {
+        text.utf8.allSatisfy { $0 >= 0x20 && $0 != 0x22 && $0 != 0x5C }
+    }
+
+    private mutating func writeEscaped(_ byte: UInt8) {
+        switch byte {
+        case 0x22, 0x5C: bytes += [0x5C, byte]
+        case 0x08: bytes += [0x5C, 0x62]
+        case 0x09: bytes += [0x5C, 0x74]
+        case 0x0A: bytes += [0x5C, 0x6E]
+        case 0x0C: bytes += [0x5C, 0x66]
+        case 0x0D: bytes += [0x5C, 0x72]
+        case 0..<0x20:
+            bytes.append(contentsOf: "\\u00".utf8)
+            bytes += [Hex.digit(byte >> 4), Hex.digit(byte)]
+        default: bytes.append(byte)
+        }
+    }
+
+    private mutating func write(_ items: [Document]) {
+        bytes.append(0x5B)
+        depth += 1
+        for (index, item) in items.enumerated() {
+            if index > 0 { bytes.append(0x2C) }
+            breakLine()
+            write(item)
+        }
+        depth -= 1
+        if !items.isEmpty { breakLine() }
+        bytes.append(0x5D)
+    }
+
+    private mutating func write(_ entries: [Document.Entry]) {
+        bytes.append(0x7B)
+        depth += 1
+        for (index, entry) in entries.enumerated() {
+            if index > 0 { bytes.append(0x2C) }
+            breakLine()
+            write(entry.key)
+            bytes.append(0x3A)
+            if layout == .indented { bytes.append(0x20) }
+            write(entry.value)
+        }
+        depth -= 1
+        if !entries.isEmpty { breakLine() }
+        bytes.append(0x7D)
+    }
+
+    private mutating func breakLine() {
+        guard layout == .indented else { return }
+        bytes.append(0x0A)
+        for _ in 0..<depth * 2 { bytes.append(0x20) }
+    }
+}
