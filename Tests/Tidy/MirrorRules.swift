@@ -26,7 +26,7 @@ enum MirrorRules {
                 path: source.path,
                 line: 1,
                 advice: "nothing of this file is named in Tests/\(source.target)Tests: add"
-                    + " `\(source.name)Tests.swift`, or an entry with its reason in Excuses.swift"
+                    + " `\(source.name.prefix { $0 != "+" })Tests.swift`, or an entry with its reason in Excuses.swift"
             )
         }
     }
