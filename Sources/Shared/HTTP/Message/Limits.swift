@@ -8,7 +8,7 @@ package struct Limits: Equatable, Sendable {
     package var fieldBlockByteCountMax = 16 * 1024
     /// Most field lines of a head; beyond it 431.
     package var fieldCountMax = 100
-    /// Longest body; beyond it 413. A route may lower it, never raise it.
+    /// Longest body, beyond which 413; a route may lower it, never raise it.
     package var bodyByteCountMax = 1024 * 1024
     /// Extensions of one chunk; they are dropped.
     package var chunkExtensionByteCountMax = 256

@@ -30,7 +30,7 @@ struct BodyParser: ~Copyable {
     /// Room for 16 digits and CR beside the extensions.
     private var sizeLineByteCountMax: Int { limits.chunkExtensionByteCountMax + 17 }
 
-    init(_ framing: BodyFraming, limits: Limits) throws(MessageFault) {
+    init(_ framing: BodyFraming, limits: Limits) {
         self.limits = limits
         byteCountMax = limits.bodyByteCountMax
         trailers = FieldBlockParser(
@@ -48,7 +48,6 @@ struct BodyParser: ~Copyable {
         case .chunked: stage = .chunkSize
         case .untilClose: stage = .untilClose
         }
-        if case .fixed(let byteCount) = framing, byteCount > byteCountMax { throw .bodyTooLarge }
     }
 
     /// Bytes that surely still come; nil when only the end will tell.

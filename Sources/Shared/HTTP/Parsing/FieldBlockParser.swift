@@ -48,9 +48,14 @@ struct FieldBlockParser: ~Copyable {
         guard fields.count < bounds.countMax else { throw .fieldCountExceeded }
         guard !line[0].isBlank else { throw .fieldFolded }
         guard let colon = line.firstIndex(of: .colon) else { throw .fieldColonMissing }
+        let name = line.extracting(0..<colon)
+        // A tab around `chunked` is legal, and known to make some hops miss the coding.
+        if name.equalsIgnoringCase("transfer-encoding"), line.firstIndex(of: .tab) != nil {
+            throw .transferEncodingInvalid
+        }
         do throws(FieldFault) {
             try fields.append(
-                nameBytes: line.extracting(0..<colon),
+                nameBytes: name,
                 valueBytes: line.extracting((colon + 1)..<line.count)
             )
         } catch {

@@ -31,11 +31,12 @@ package struct RequestParser: ~Copyable {
     private var lines = LineAssembler()
     private var requestLine: RequestLine?
     private var fields: FieldBlockParser
-    private var body: BodyParser?
+    private var body: BodyParser
 
     package init(policy: RequestPolicy = .standard) {
         self.policy = policy
         fields = RequestParser.fieldBlock(policy.limits)
+        body = BodyParser(.none, limits: policy.limits)
     }
 
     /// Whether no byte of a next request was taken yet.
@@ -44,12 +45,12 @@ package struct RequestParser: ~Copyable {
         return false
     }
 
-    /// Body bytes that surely still come; nil when only the end will tell.
-    package var restByteCount: Int? { body?.restByteCount }
+    /// Body bytes that surely still come, 0 between requests; nil when only the end will tell.
+    package var restByteCount: Int? { body.restByteCount }
 
     /// Lowers the body limit of the current request; false when its body is known to be longer.
     package mutating func limitBody(byteCount: Int) -> Bool {
-        body?.limit(byteCount: byteCount) ?? true
+        body.limit(byteCount: byteCount)
     }
 
     /// The next event in `bytes` from `offset` on, which moves behind what was taken.
@@ -79,10 +80,10 @@ package struct RequestParser: ~Copyable {
                 else { return .incomplete }
                 return .head(try completeHead())
             case .body:
-                switch try body?.next(in: bytes, from: &offset) {
+                switch try body.next(in: bytes, from: &offset) {
                 case .incomplete: return .incomplete
                 case .bytes(let range): return .body(range)
-                case .end, nil:
+                case .end:
                     begin()
                     return .end
                 }
@@ -94,7 +95,6 @@ package struct RequestParser: ~Copyable {
         stage = .requestLine
         isEmptyLineSkipped = false
         requestLine = nil
-        body = nil
         fields = RequestParser.fieldBlock(policy.limits)
     }
 
@@ -126,7 +126,7 @@ package struct RequestParser: ~Copyable {
     private mutating func completeHead() throws(MessageFault) -> RequestHead {
         guard let requestLine else { throw .requestLineMalformed }
         let head = try RequestHead(requestLine, fields: fields.fields, policy: policy)
-        body = try BodyParser(head.framing, limits: policy.limits)
+        body = BodyParser(head.framing, limits: policy.limits)
         stage = .body
         return head
     }

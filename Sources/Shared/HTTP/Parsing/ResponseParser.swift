@@ -31,11 +31,12 @@ package struct ResponseParser: ~Copyable {
     private var lines = LineAssembler()
     private var statusLine: StatusLine?
     private var fields: FieldBlockParser
-    private var body: BodyParser?
+    private var body: BodyParser
 
     package init(limits: Limits = .standard) {
         self.limits = limits
         fields = ResponseParser.fieldBlock(limits)
+        body = BodyParser(.none, limits: limits)
     }
 
     /// A request of that method was sent; its response comes next.
@@ -50,7 +51,7 @@ package struct ResponseParser: ~Copyable {
     package mutating func peerClosed() -> Bool {
         switch stage {
         case .unexpected: true
-        case .body: body?.peerClosed() ?? true
+        case .body: body.peerClosed()
         case .statusLine, .fields, .failed: false
         }
     }
@@ -96,11 +97,10 @@ package struct ResponseParser: ~Copyable {
                 else { return .incomplete }
                 return try completeHead()
             case .body:
-                switch try body?.next(in: bytes, from: &offset) {
+                switch try body.next(in: bytes, from: &offset) {
                 case .incomplete: return .incomplete
                 case .bytes(let range): return .body(range)
-                case .end, nil:
-                    body = nil
+                case .end:
                     stage = .unexpected
                     return .end
                 }
@@ -121,7 +121,10 @@ package struct ResponseParser: ~Copyable {
             stage = .statusLine
             return .informational(head)
         }
-        body = try BodyParser(head.framing, limits: limits)
+        if case .fixed(let byteCount) = head.framing, byteCount > limits.bodyByteCountMax {
+            throw .bodyTooLarge
+        }
+        body = BodyParser(head.framing, limits: limits)
         stage = .body
         return .head(head)
     }
@@ -173,7 +176,9 @@ extension ResponseHead {
         version = line.version
         self.fields = fields
         let declared = try BodyFraming(fields, version: line.version)
-        let closes = fields.list(.connection).contains { Array($0.utf8).span.equalsIgnoringCase("close") }
+        let closes = fields.list(.connection).contains {
+            Array($0.utf8).span.equalsIgnoringCase("close")
+        }
         var mayReuse = line.version == .http11 && !closes
         if line.status.forbidsBody || method == .head {
             framing = .none
