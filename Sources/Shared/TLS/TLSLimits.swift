@@ -22,9 +22,9 @@ package enum TLSLimits {
 
     /// Plaintext room with which one `receive` of `count` ciphertext bytes always consumes all.
     ///
-    /// The extra record is the part that an earlier call left inside the session.
+    /// The extra record is the one that an earlier call may have left unfinished in the session.
     package static func plaintextRoom(forCiphertext count: Int) -> Int {
-        count + recordPlaintextByteCountMax + recordOverheadByteCount
+        count + recordPlaintextByteCountMax
     }
 
     /// Ciphertext room with which one `send` of `count` plaintext bytes always consumes all.
