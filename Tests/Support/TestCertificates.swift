@@ -87,25 +87,42 @@ package enum TestCertificates {
 }
 
 /// Runs the `openssl` command line, the independent other end of our tests.
-package enum OpenSSLCommand {
-    /// Runs to the end; `input` is written to standard input, which then ends.
-    package static func run(
-        _ arguments: [String],
-        input: String = ""
-    ) -> (status: Int32, output: String) {
-        let process = Process()
+package final class OpenSSLCommand: Sendable {
+    private let process = Process()
+    private let output = Pipe()
+    private let input = Pipe()
+
+    /// Starts the command; nil when it does not exist.
+    package init?(_ arguments: [String]) {
         process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
         process.arguments = ["openssl"] + arguments
-        let output = Pipe()
-        let standardInput = Pipe()
         process.standardOutput = output
         process.standardError = output
-        process.standardInput = standardInput
-        do { try process.run() } catch { return (-1, "\(error)") }
-        try? standardInput.fileHandleForWriting.write(contentsOf: Data(input.utf8))
-        try? standardInput.fileHandleForWriting.close()
+        process.standardInput = input
+        do { try process.run() } catch { return nil }
+    }
+
+    /// Writes to standard input.
+    package func write(_ text: String) {
+        try? input.fileHandleForWriting.write(contentsOf: Data(text.utf8))
+    }
+
+    /// Ends standard input.
+    package func closeInput() {
+        try? input.fileHandleForWriting.close()
+    }
+
+    /// Waits for the end and returns all output.
+    package func finish() -> (status: Int32, output: String) {
         let bytes = output.fileHandleForReading.readDataToEndOfFile()
         process.waitUntilExit()
         return (process.terminationStatus, String(decoding: bytes, as: UTF8.self))
+    }
+
+    /// Runs to the end without any input.
+    package static func run(_ arguments: [String]) -> (status: Int32, output: String) {
+        guard let command = OpenSSLCommand(arguments) else { return (-1, "no openssl command") }
+        command.closeInput()
+        return command.finish()
     }
 }
