@@ -23,6 +23,12 @@ package struct SQL: ExpressibleByStringInterpolation, Equatable, Sendable {
         parameters = []
     }
 
+    /// A command of the fence itself, made of words that it checked.
+    init(command: String) {
+        parts = [command]
+        parameters = []
+    }
+
     /// The text with numbered placeholders, as the server receives it.
     package var text: String {
         var text = parts.first ?? ""
