@@ -211,7 +211,7 @@ extension LibpqConnection {
             UnsafePointer<UnsafePointer<CChar>?>?, UnsafePointer<Int32>?, UnsafePointer<Int32>?
         ) -> Value
     ) -> Value {
-        if parameters.isEmpty { return unsafe body(nil, nil, nil) }
+        if parameters.isEmpty { return body(nil, nil, nil) }
         var storage: [CChar] = []
         var offsets: [Int?] = []
         var lengths: [Int32] = []
@@ -224,7 +224,7 @@ extension LibpqConnection {
         storage.append(0)
         let formats = [Int32](repeating: 1, count: parameters.count)
         return unsafe storage.withUnsafeBufferPointer { bytes in
-            let pointers: [UnsafePointer<CChar>?] = offsets.map { offset in
+            let pointers: [UnsafePointer<CChar>?] = unsafe offsets.map { offset in
                 guard let offset else { return nil }
                 return unsafe bytes.baseAddress.map { unsafe $0 + offset }
             }

@@ -6,8 +6,9 @@ import Reactor
 
 extension PostgresConnection {
     func enqueue(_ batch: ConnectionBatch) {
+        let id = batch.id
         batch.timer = reactor.schedule(after: batch.timeout) { [weak self] _ in
-            self?.assumeIsolated { $0.deadlinePassed(batch.id) }
+            self?.assumeIsolated { $0.deadlinePassed(id) }
         }
         queue.append(batch)
         startNext()
@@ -209,9 +210,9 @@ extension PostgresConnection {
     private func sendCancel() {
         guard !isCancelInFlight, let canceller = libpq.makeCanceller() else { return }
         isCancelInFlight = true
-        BlockingWork.start { [reactor, weak self] in
+        BlockingWork.start { [reactor, self] in
             canceller.cancel()
-            reactor.execute { _ in self?.assumeIsolated { $0.cancelPassedOn() } }
+            reactor.execute { _ in self.assumeIsolated { $0.cancelPassedOn() } }
         }
     }
 

@@ -247,7 +247,8 @@ extension PostgresConnection {
     /// The first reason counts; everything that runs or waits is answered.
     func finish(_ reason: PostgresError) {
         guard end == nil else { return }
-        end = reason
+        // The reason may be about one statement only; the others just find no session.
+        end = reason == .closed ? .closed : .connectionLost
         transaction = .none
         reactor.deregister(registration)
         libpq.finish()
