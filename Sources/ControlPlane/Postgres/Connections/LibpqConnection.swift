@@ -212,21 +212,23 @@ extension LibpqConnection {
         ) -> Value
     ) -> Value {
         if parameters.isEmpty { return body(nil, nil, nil) }
-        var storage: [CChar] = []
+        var storage: [UInt8] = []
         var offsets: [Int?] = []
         var lengths: [Int32] = []
         for parameter in parameters {
             offsets.append(parameter.bytes == nil ? nil : storage.count)
             lengths.append(Int32(parameter.bytes?.count ?? 0))
-            for byte in parameter.bytes ?? [] { storage.append(CChar(bitPattern: byte)) }
+            storage += parameter.bytes ?? []
         }
         // So that the address of an empty last value lies inside the storage.
         storage.append(0)
         let formats = [Int32](repeating: 1, count: parameters.count)
-        return unsafe storage.withUnsafeBufferPointer { bytes in
+        return unsafe storage.withUnsafeBytes { bytes in
             let pointers: [UnsafePointer<CChar>?] = unsafe offsets.map { offset in
                 guard let offset else { return nil }
-                return unsafe bytes.baseAddress.map { unsafe $0 + offset }
+                return unsafe bytes.baseAddress.map {
+                    unsafe ($0 + offset).assumingMemoryBound(to: CChar.self)
+                }
             }
             return unsafe pointers.withUnsafeBufferPointer { values in
                 unsafe lengths.withUnsafeBufferPointer { lengths in

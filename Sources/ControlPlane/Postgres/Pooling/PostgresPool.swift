@@ -123,8 +123,10 @@ extension PostgresPool {
             case .tooManyWaiting: .tooManyWaiting
             case .closed: .closed
             // While the server is away, why is worth more than "in time".
-            case .timedOut: machine.failureCount > 0 ? lastFailure ?? .timedOut(.connection)
-                : .timedOut(.connection)
+            case .timedOut:
+                machine.failureCount > 0
+                    ? lastFailure ?? .timedOut(.connection)
+                    : .timedOut(.connection)
             }
         continuation.resume(returning: .failure(error))
     }
