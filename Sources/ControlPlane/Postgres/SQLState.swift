@@ -44,6 +44,7 @@ package struct ServerError: Equatable, Sendable {
     package let column: String?
     package let constraint: String?
 
+    /// Drops the message if its class quotes data.
     package init(
         state: SQLState,
         message: String? = nil,
@@ -60,8 +61,9 @@ package struct ServerError: Equatable, Sendable {
         self.constraint = constraint
     }
 
-    /// Classes about the statement's text, privileges, resources and the server itself. Data
-    /// exceptions (22), constraint violations (23) and raised exceptions (P0) quote values.
+    /// Classes about the statement's text, privileges, resources and the server itself.
+    ///
+    /// Data exceptions (22), constraint violations (23) and raised ones (P0) quote values.
     private static let quietClasses: Set<String> = [
         "08", "0A", "25", "26", "28", "2B", "3D", "3F", "40", "42", "53", "54", "55", "57", "58",
         "XX",

@@ -19,6 +19,7 @@ package struct DatabaseURL: Equatable, Sendable {
         }
     }
 
+    /// How much TLS is asked for, in the words of libpq.
     package enum SSLMode: String, Equatable, Sendable, CaseIterable {
         case disable, allow, prefer, require
         case verifyCA = "verify-ca"

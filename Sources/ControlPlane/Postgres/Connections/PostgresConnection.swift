@@ -135,7 +135,9 @@ extension PostgresConnection {
         return try await submit(statements, effect: currentEffect, timeout: timeout)
     }
 
-    /// Runs a script. Outside of a transaction its statements form one, unless they say otherwise.
+    /// Runs a script.
+    ///
+    /// Outside of a transaction its statements form one, unless they say otherwise.
     @discardableResult
     package func run(
         _ script: SQLScript,

@@ -1,4 +1,6 @@
-/// A message of `NOTIFY`. It only wakes: what changed is always read from tables.
+/// A message of `NOTIFY`.
+///
+/// It only wakes: what changed is always read from tables.
 package struct PostgresNotification: Equatable, Sendable {
     package let channel: String
     package let payload: String

@@ -29,6 +29,7 @@ package enum TransactionIsolation: Equatable, Sendable, CaseIterable {
     case readCommitted, repeatableRead, serializable
 }
 
+/// Whether a transaction may change anything.
 package enum TransactionAccess: Equatable, Sendable {
     case readWrite, readOnly
 }

@@ -20,8 +20,9 @@ package struct PoolLimits: Equatable, Sendable {
     package init() {}
 }
 
-/// The rules of a connection pool: who gets which connection, when one is made, asked for a
-/// sign of life or dropped. Pure; `PostgresPool` is its driver.
+/// The rules of a connection pool, whose driver is `PostgresPool`.
+///
+/// Who gets which connection, when one is made, asked for a sign of life or dropped.
 ///
 /// A connection is connecting, idle, validating or leased. Requests wait in order of arrival.
 /// At most `connectionsMax` connections exist in all states together. After a failed attempt
@@ -31,6 +32,7 @@ package struct PoolMachine: Sendable {
     package typealias ConnectionID = UInt64
     package typealias RequestID = UInt64
 
+    /// What the driver has to do; it reports back with an event.
     package enum Action: Equatable, Sendable {
         case connect(ConnectionID)
         case validate(ConnectionID)
@@ -39,6 +41,7 @@ package struct PoolMachine: Sendable {
         case disconnect(ConnectionID)
     }
 
+    /// Why a request gets no connection.
     package enum Refusal: Equatable, Sendable { case tooManyWaiting, timedOut, closed }
 
     private enum State: Equatable {
@@ -79,6 +82,7 @@ package struct PoolMachine: Sendable {
 
     // MARK: Events
 
+    /// Somebody wants a connection; answered by `lend` or `refuse`, now or later.
     package mutating func connectionRequested(by id: RequestID, now: Instant) -> [Action] {
         guard !isClosed else { return [.refuse(id, .closed)] }
         guard waiters.count < limits.waitersMax else { return [.refuse(id, .tooManyWaiting)] }
@@ -124,6 +128,7 @@ package struct PoolMachine: Sendable {
         return serve(now: now)
     }
 
+    /// A connection gave the sign of life that it was asked for.
     package mutating func validated(_ id: ConnectionID, now: Instant) -> [Action] {
         guard connections[id]?.state == .validating else { return [] }
         guard !isClosed else {
@@ -163,6 +168,7 @@ package struct PoolMachine: Sendable {
         }
     }
 
+    /// The time of `nextWake` has come.
     package mutating func timePassed(now: Instant) -> [Action] {
         var actions: [Action] = []
         for waiter in waiters where waiter.deadline <= now {

@@ -32,12 +32,21 @@ package actor PostgresPool {
         _ settings: PostgresSettings,
         limits: PoolLimits = PoolLimits(),
         on reactor: Reactor,
-        random: @escaping @Sendable () -> Double = { Double.random(in: 0..<1) }
+        random: @escaping @Sendable () -> Double = PostgresPool.kernelRandom
     ) {
         self.settings = settings
         self.reactor = reactor
         self.random = random
         machine = PoolMachine(limits: limits)
+    }
+
+    /// A number from 0 up to 1 that nobody can foresee.
+    package static func kernelRandom() -> Double {
+        do {
+            return Double(try Entropy.random() >> 11) * 0x1p-53
+        } catch {
+            return 0.5
+        }
     }
 
     /// What a pool looks like at one moment.
@@ -49,6 +58,7 @@ package actor PostgresPool {
         package let lastFailure: PostgresError?
     }
 
+    /// The pool at this moment.
     package var status: Status {
         Status(
             connectionCount: machine.connectionCount,

@@ -28,6 +28,7 @@ package enum PostgresDecodingFailure: Error, Equatable, Sendable {
 extension PostgresCodable {
     package static func reads(_ type: PostgresType) -> Bool { type == postgresType }
 
+    /// The bind parameter.
     package var postgresValue: PostgresValue {
         PostgresValue(type: Self.postgresType, bytes: postgresBytes)
     }
