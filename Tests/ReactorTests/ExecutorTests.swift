@@ -128,7 +128,7 @@ struct ReadinessSourceTests {
         waiting.cancel()
         await #expect(throws: ReadinessError.cancelled) { try await waiting.value }
         // Neither ended wait may have eaten the edge of this byte.
-        #expect(pair.second.send([UInt8]([1]).span.bytes) == .bytes(1))
+        #expect(pair.second.send([UInt8]([1]).span) == .bytes(1))
         try await source.readable(deadline: .now.advanced(by: .seconds(20)))
         let closed = Task { try await source.readable() }
         try await reactor.sleep(for: .milliseconds(5))

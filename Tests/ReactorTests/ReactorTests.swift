@@ -19,7 +19,7 @@ final class EchoConnection: EventHandler {
             // One read per call: what is left comes back through `revisit`.
             switch descriptor.receive(into: &scratch) {
             case .bytes(let count):
-                _ = descriptor.send(scratch.bytes.extracting(first: count))
+                _ = descriptor.send(scratch.span.extracting(first: count))
                 reactor.revisit(token, as: .readable)
             case .wouldBlock: return
             case .endOfFile, .failed:
@@ -66,7 +66,7 @@ struct ReactorTests {
         let pair = try Socket.pair()
         let recorder = Recorder()
         let token = try reactor.register(pair.first, tag: 7, handler: recorder)
-        #expect(pair.second.send([UInt8]([1, 2, 3]).span.bytes) == .bytes(3))
+        #expect(pair.second.send([UInt8]([1, 2, 3]).span) == .bytes(3))
         reactor.schedule(after: .milliseconds(20)) { $0.stop() }
         reactor.run()
         #expect(recorder.calls.contains { $0.isReadable && $0.isWritable && $0.tag == 7 })
@@ -124,8 +124,8 @@ struct ReactorTests {
         usurper.other = try reactor.register(usurper.victim, handler: doomed)
         let stale = usurper.other
         // Both are in one batch; the first one's handler replaces the second.
-        _ = first.second.send([UInt8]([1]).span.bytes)
-        _ = second.second.send([UInt8]([1]).span.bytes)
+        _ = first.second.send([UInt8]([1]).span)
+        _ = second.second.send([UInt8]([1]).span)
         reactor.schedule(after: .milliseconds(20)) { $0.stop() }
         reactor.run()
         #expect(doomed.calls.isEmpty)
@@ -181,11 +181,11 @@ struct ReactorTests {
     @Test func nestedScratchBuffersAreDistinct() throws {
         let reactor = try Reactor()
         let isDistinct = reactor.withScratch { outer in
-            outer.storeBytes(of: 1, as: UInt8.self)
+            outer[0] = 1
             return reactor.withScratch { inner in
-                inner.storeBytes(of: 2, as: UInt8.self)
-                return outer.unsafeLoad(fromUncheckedByteOffset: 0, as: UInt8.self) == 1
-                    && inner.byteCount == Reactor.scratchByteCount
+                inner[0] = 2
+                return outer[0] == 1
+                    && inner.count == Reactor.scratchByteCount
             }
         }
         #expect(isDistinct)
@@ -233,12 +233,11 @@ private func roundTrip(
     try await source.writable(deadline: deadline)
     if let error = socket.takeError() { throw error }
     let message = (0..<300).map { UInt8(truncatingIfNeeded: $0 &+ index) }
-    guard socket.send(message.span.bytes) == .bytes(message.count) else { return false }
+    guard socket.send(message.span) == .bytes(message.count) else { return false }
     var received: [UInt8] = []
     while received.count < message.count {
         var chunk = [UInt8](repeating: 0, count: 512)
-        var span = chunk.mutableSpan
-        var bytes = span.mutableBytes
+        var bytes = chunk.mutableSpan
         switch socket.receive(into: &bytes) {
         case .bytes(let count): received += chunk[..<count]
         case .wouldBlock: try await source.readable(deadline: deadline)

@@ -194,8 +194,6 @@ static void child_main(const clinux_spawn *spawn, int report, pid_t parent) {
     if (spawn->new_session && setsid() < 0) child_failed(report, CLINUX_SPAWN_STAGE_SESSION);
     if (!spawn->new_session && spawn->new_process_group && setpgid(0, 0) < 0)
         child_failed(report, CLINUX_SPAWN_STAGE_SESSION);
-    if (spawn->mount_namespace && syscall(SYS_unshare, CLONE_NEWNS) < 0)
-        child_failed(report, CLINUX_SPAWN_STAGE_SESSION);
 
     int input = above_standard(spawn->input);
     int output = above_standard(spawn->output);

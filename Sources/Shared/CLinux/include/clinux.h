@@ -145,7 +145,6 @@ typedef struct {
     int32_t new_session;
     int32_t new_process_group;
     int32_t parent_death_signal;
-    int32_t mount_namespace;
 } clinux_spawn;
 
 static const int32_t CLINUX_SPAWN_STAGE_FORK = 1;

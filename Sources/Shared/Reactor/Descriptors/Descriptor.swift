@@ -66,7 +66,7 @@ package struct Descriptor: ~Copyable, Sendable {
 
 extension Descriptor {
     /// Reads from a file or pipe.
-    package borrowing func read(into bytes: inout MutableRawSpan) -> TransferResult {
+    package borrowing func read(into bytes: inout MutableSpan<UInt8>) -> TransferResult {
         let count = unsafe bytes.withUnsafeMutableBytes { buffer in
             unsafe clinux_read(number, buffer.baseAddress, buffer.count)
         }
@@ -74,7 +74,7 @@ extension Descriptor {
     }
 
     /// Receives from a socket.
-    package borrowing func receive(into bytes: inout MutableRawSpan) -> TransferResult {
+    package borrowing func receive(into bytes: inout MutableSpan<UInt8>) -> TransferResult {
         let count = unsafe bytes.withUnsafeMutableBytes { buffer in
             unsafe clinux_receive(number, buffer.baseAddress, buffer.count)
         }
@@ -82,7 +82,7 @@ extension Descriptor {
     }
 
     /// Writes to a file or pipe; may write less than all.
-    package borrowing func write(_ bytes: RawSpan) -> TransferResult {
+    package borrowing func write(_ bytes: Span<UInt8>) -> TransferResult {
         let count = unsafe bytes.withUnsafeBytes { buffer in
             unsafe clinux_write(number, buffer.baseAddress, buffer.count)
         }
@@ -90,7 +90,7 @@ extension Descriptor {
     }
 
     /// Sends on a socket without raising SIGPIPE; may send less than all.
-    package borrowing func send(_ bytes: RawSpan) -> TransferResult {
+    package borrowing func send(_ bytes: Span<UInt8>) -> TransferResult {
         let count = unsafe bytes.withUnsafeBytes { buffer in
             unsafe clinux_send(number, buffer.baseAddress, buffer.count)
         }
@@ -115,18 +115,20 @@ extension Descriptor {
 extension Descriptor {
     /// A pipe whose both ends are non-blocking.
     package static func pipe() throws(SystemError) -> PipeEnds {
+        let pipe = try blockingPipe()
+        try pipe.reading.setNonBlocking()
+        try pipe.writing.setNonBlocking()
+        return pipe
+    }
+
+    /// A pipe for a child, which expects its end to block.
+    static func blockingPipe() throws(SystemError) -> PipeEnds {
         var ends: (Int32, Int32) = (-1, -1)
         let result = unsafe withUnsafeMutablePointer(to: &ends) { pointer in
             unsafe pointer.withMemoryRebound(to: Int32.self, capacity: 2) { unsafe clinux_pipe($0) }
         }
         try SystemError.check(result, .pipe)
-        let pipe = PipeEnds(
-            reading: Descriptor(owning: ends.0),
-            writing: Descriptor(owning: ends.1)
-        )
-        try pipe.reading.setNonBlocking()
-        try pipe.writing.setNonBlocking()
-        return pipe
+        return PipeEnds(reading: Descriptor(owning: ends.0), writing: Descriptor(owning: ends.1))
     }
 }
 

@@ -4,12 +4,12 @@ extension Reactor {
     /// Nested calls get buffers of their own, at most `scratchDepthMax`. The content is left over from
     /// the previous borrower: write before reading, and never send what was not written.
     package func withScratch<Value: ~Copyable, Failure: Error>(
-        _ body: (inout MutableRawSpan) throws(Failure) -> Value
+        _ body: (inout MutableSpan<UInt8>) throws(Failure) -> Value
     ) throws(Failure) -> Value {
         assertOnReactor()
         let buffer = unsafe scratches.borrow()
         defer { scratches.giveBack() }
-        var span = unsafe MutableRawSpan(_unsafeBytes: buffer)
+        var span = unsafe MutableSpan(_unsafeElements: buffer)
         return try body(&span)
     }
 }

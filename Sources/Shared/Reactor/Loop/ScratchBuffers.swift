@@ -1,7 +1,7 @@
 /// The buffers that a reactor lends for the length of a call, one per depth of nesting.
 @safe
 struct ScratchBuffers: ~Copyable {
-    private let buffers: UnsafeMutablePointer<UnsafeMutableRawPointer?>
+    private let buffers: UnsafeMutablePointer<UnsafeMutablePointer<UInt8>?>
     private var depth = 0
 
     init() {
@@ -16,17 +16,17 @@ struct ScratchBuffers: ~Copyable {
 
     /// Takes the next depth's buffer, made and zeroed at its first use.
     @unsafe
-    mutating func borrow() -> UnsafeMutableRawBufferPointer {
+    mutating func borrow() -> UnsafeMutableBufferPointer<UInt8> {
         precondition(depth < Reactor.scratchDepthMax, "scratch buffers nested too deep")
         let count = Reactor.scratchByteCount
         defer { depth += 1 }
         if let made = unsafe buffers[depth] {
-            return unsafe UnsafeMutableRawBufferPointer(start: made, count: count)
+            return unsafe UnsafeMutableBufferPointer(start: made, count: count)
         }
-        let made = UnsafeMutableRawPointer.allocate(byteCount: count, alignment: 64)
-        unsafe made.initializeMemory(as: UInt8.self, repeating: 0, count: count)
+        let made = UnsafeMutablePointer<UInt8>.allocate(capacity: count)
+        unsafe made.initialize(repeating: 0, count: count)
         unsafe buffers[depth] = made
-        return unsafe UnsafeMutableRawBufferPointer(start: made, count: count)
+        return unsafe UnsafeMutableBufferPointer(start: made, count: count)
     }
 
     mutating func giveBack() {

@@ -3,7 +3,7 @@ import CLinux
 /// Random bytes from the kernel, for rooms that do not import Crypto.
 package enum Entropy {
     /// Fills all bytes; blocks only before the kernel's first seeding.
-    package static func fill(_ bytes: inout MutableRawSpan) throws(SystemError) {
+    package static func fill(_ bytes: inout MutableSpan<UInt8>) throws(SystemError) {
         let result = unsafe bytes.withUnsafeMutableBytes { buffer in
             unsafe clinux_random(buffer.baseAddress, buffer.count)
         }

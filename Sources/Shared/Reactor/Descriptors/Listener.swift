@@ -1,0 +1,93 @@
+import CLinux
+
+/// Accepts connections from one listening socket, fairly and through descriptor shortage.
+///
+/// Belongs to its reactor's thread.
+package final class Listener: EventHandler, TimerHandler {
+    /// Connections taken per turn, so that a flood of new ones does not starve the old ones.
+    package static let acceptsPerTurnMax = 64
+    /// How long to leave connections in the kernel's queue when no descriptor is left.
+    package static let shortagePause = Duration.milliseconds(100)
+
+    package typealias Handler = (consuming Descriptor, SocketAddress, Reactor) -> Void
+
+    package let localAddress: SocketAddress
+    /// Connections given to the handler so far.
+    package private(set) var acceptedCount = 0
+    /// Attempts that failed so far, one per connection lost and one per shortage met.
+    package private(set) var failedCount = 0
+    /// The latest failure.
+    package private(set) var latestFailure: SystemError?
+
+    private var descriptor: Descriptor
+    private let reactor: Reactor
+    private let handler: Handler
+    private var token = DescriptorToken.none
+    private var shortageTimer = TimerToken.none
+    private var isPaused = false
+
+    /// Begins to accept; the handler gets each connection's descriptor and peer address.
+    package init(
+        _ descriptor: consuming Descriptor,
+        on reactor: Reactor,
+        handler: @escaping Handler
+    ) throws(SystemError) {
+        localAddress = try descriptor.localAddress()
+        self.descriptor = descriptor
+        self.reactor = reactor
+        self.handler = handler
+        token = try reactor.register(self.descriptor, handler: self)
+    }
+
+    /// Leaves new connections in the kernel's queue until `resume()`.
+    package func pause() {
+        isPaused = true
+    }
+
+    /// Accepts again, also what came in between.
+    package func resume() {
+        guard isPaused else { return }
+        isPaused = false
+        reactor.revisit(token, as: .readable)
+    }
+
+    /// Stops listening and closes the socket; the reactor lets go of the listener.
+    package func close() {
+        reactor.cancel(shortageTimer)
+        reactor.deregister(token, closing: descriptor.take())
+    }
+
+    package func ready(_ events: ReadyEvents, on reactor: Reactor) {
+        for _ in 0..<Self.acceptsPerTurnMax {
+            guard !isPaused, descriptor.isOpen else { return }
+            switch Socket.accept(from: descriptor) {
+            case .accepted(var accepted):
+                acceptedCount += 1
+                handler(accepted.descriptor.take(), accepted.peer, reactor)
+            case .wouldBlock:
+                return
+            case .failed(let error):
+                failedCount += 1
+                latestFailure = error
+                if error.isShortage { return waitOutShortage() }
+            }
+        }
+        reactor.revisit(token, as: .readable)
+    }
+
+    package func timerFired(_ timer: TimerToken, on reactor: Reactor) {
+        reactor.revisit(token, as: .readable)
+    }
+
+    private func waitOutShortage() {
+        reactor.cancel(shortageTimer)
+        shortageTimer = reactor.schedule(after: Self.shortagePause, self)
+    }
+}
+
+extension SystemError {
+    /// The host lacks something now, and trying at once again would only burn the processor.
+    fileprivate var isShortage: Bool {
+        isOutOfDescriptors || errno == ENOBUFS || errno == ENOMEM
+    }
+}
