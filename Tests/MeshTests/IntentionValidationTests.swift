@@ -53,11 +53,11 @@ import Wire
         (HTTPCondition(methods: ["get"]), "permissions[0].http.methods"),
         (HTTPCondition(methods: ["GET", "GET"]), "permissions[0].http.methods"),
         (
-            HTTPCondition(headers: [HeaderCondition(name: "", comparison: .present(true))]),
+            HTTPCondition(headers: [HeaderCondition(name: "", comparison: .present)]),
             "permissions[0].http.header[0].name"
         ),
         (
-            HTTPCondition(headers: [HeaderCondition(name: "a:b", comparison: .present(true))]),
+            HTTPCondition(headers: [HeaderCondition(name: "a:b", comparison: .present)]),
             "permissions[0].http.header[0].name"
         ),
     ])

@@ -169,13 +169,14 @@ extension HeaderCondition {
         guard isToken else { throw InvalidField("name", .wrong("must be a header name")) }
         let (field, text) =
             switch comparison {
-            case .present: ("present", "")
+            case .present: ("present", "true")
             case .exact(let text): ("exact", text)
             case .prefix(let text): ("prefix", text)
             case .suffix(let text): ("suffix", text)
             case .contains(let text): ("contains", text)
             case .regex(let text): ("regex", text)
             }
+        guard !text.isEmpty else { throw InvalidField(field, .wrong("must not be empty")) }
         guard text.utf8.count <= IntentionLimits.headerValueMaxBytes else {
             throw InvalidField(field, .tooLong(limitBytes: IntentionLimits.headerValueMaxBytes))
         }

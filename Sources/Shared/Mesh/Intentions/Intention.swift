@@ -23,6 +23,11 @@ package struct RuleID: Hashable, Comparable, Sendable, CustomStringConvertible {
         self.text = text
     }
 
+    /// Stands for the id that the server has not given yet.
+    package static let unassigned = RuleID(trusted: "unassigned")
+
+    private init(trusted text: String) { self.text = text }
+
     package var description: String { text }
 
     package static func < (left: RuleID, right: RuleID) -> Bool { left.text < right.text }

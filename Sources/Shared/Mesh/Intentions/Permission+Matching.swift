@@ -37,8 +37,8 @@ extension PathCondition {
 extension HeaderCondition {
     func matches(_ headers: [RequestFacts.Header], action: Verdict) -> Bool {
         let values = headers.filter { Self.fold($0.name) == Self.fold(name) }.map(\.value)
-        if case .present(let wanted) = comparison {
-            return (!values.isEmpty == wanted) != isInverted
+        if comparison == .present {
+            return !values.isEmpty != isInverted
         }
         // An absent header fits nothing, so only the inverted condition holds for it.
         guard !values.isEmpty else { return isInverted }

@@ -69,7 +69,8 @@ package struct HeaderCondition: Hashable, Sendable {
 
     /// The one comparator of a condition.
     package enum Comparison: Hashable, Sendable {
-        case present(Bool)
+        /// Stands in the request with any value; absence is the inverted condition.
+        case present
         case exact(String)
         case prefix(String)
         case suffix(String)

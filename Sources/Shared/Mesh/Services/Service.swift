@@ -144,6 +144,13 @@ package struct InstanceName: LabelName {
         try DNSLabel.check(text)
         self.text = text
     }
+
+    private init(trusted text: String) { self.text = text }
+
+    /// The name where none is given: `port-` and the number.
+    package static func ofPort(_ port: UInt16) -> InstanceName {
+        InstanceName(trusted: "port-\(port)")
+    }
 }
 
 /// A loopback port of an agent, through which local users reach a destination as a source.
