@@ -32,6 +32,7 @@ package struct InvalidField: Error, Hashable, Sendable, CustomStringConvertible 
 
     /// The same error, seen from an object that holds this one under `parent`.
     package func inside(_ parent: String) -> InvalidField {
+        if parent.isEmpty { return self }
         if field.isEmpty { return InvalidField(parent, problem) }
         return InvalidField(field.first == "[" ? parent + field : "\(parent).\(field)", problem)
     }

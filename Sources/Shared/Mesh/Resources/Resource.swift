@@ -1,5 +1,3 @@
-package import Wire
-
 /// A service with everything that its file may nest.
 package struct ServiceResource: Hashable, Sendable {
     /// The service itself.
