@@ -1,0 +1,52 @@
+package import Mesh
+package import Wire
+
+/// Who asks, from where, and what they may do: the same value authorises, is audited and limits
+/// what may be granted.
+package struct Caller: Sendable, Equatable {
+    /// The name that audit records keep: `token/<accessor>`, `agent/<name>` or `server/<name>`.
+    package let principal: String
+    /// The public name of the token, if a token was shown.
+    package let accessor: UUIDv7?
+    /// For people: the token's display name or the agent's name.
+    package let displayName: String
+    /// The policies as they were when the caller was authenticated.
+    package let policies: [AccessPolicy]
+    /// The peer's address without port; empty for work of the server itself.
+    package let sourceAddress: String
+    /// The request's id, in every log line and audit record about it.
+    package let requestID: String
+
+    package init(
+        principal: String,
+        accessor: UUIDv7? = nil,
+        displayName: String = "",
+        policies: [AccessPolicy] = [],
+        sourceAddress: String = "",
+        requestID: String = ""
+    ) {
+        self.principal = principal
+        self.accessor = accessor
+        self.displayName = displayName
+        self.policies = policies
+        self.sourceAddress = sourceAddress
+        self.requestID = requestID
+    }
+
+    /// Whether a capability is granted on a canonical resource path without leading slash.
+    package func may(_ capability: Capability, on path: String) -> Bool {
+        AccessEvaluation.allows(capability, on: path, policies: policies)
+    }
+
+    /// The caller as seen by one request.
+    package func during(requestID: String, sourceAddress: String) -> Caller {
+        Caller(
+            principal: principal,
+            accessor: accessor,
+            displayName: displayName,
+            policies: policies,
+            sourceAddress: sourceAddress,
+            requestID: requestID
+        )
+    }
+}
