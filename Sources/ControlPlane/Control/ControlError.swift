@@ -83,11 +83,11 @@ extension ControlError {
     /// What every case carries.
     package var complaint: Complaint {
         switch self {
-        case .invalid(let complaint, _), .unauthenticated(let complaint),
-            .forbidden(let complaint), .notFound(let complaint), .conflict(let complaint),
-            .preconditionFailed(let complaint), .gone(let complaint), .tooMany(let complaint, _),
-            .unavailable(let complaint), .faulted(let complaint):
-            complaint
+        case .invalid(let value, _), .tooMany(let value, _): value
+        case .unauthenticated(let value), .forbidden(let value), .notFound(let value),
+            .conflict(let value), .preconditionFailed(let value), .gone(let value),
+            .unavailable(let value), .faulted(let value):
+            value
         }
     }
 
