@@ -97,7 +97,7 @@ extension ControlError {
 
 extension ControlError: CustomStringConvertible {
     package var description: String {
-        guard case .invalid(let complaint, let fields) = self, !fields.isEmpty else {
+        guard case .invalid(_, let fields) = self, !fields.isEmpty else {
             return complaint.text
         }
         let problems = fields.map { $0.field.isEmpty ? $0.problem : "\($0.field): \($0.problem)" }
