@@ -14,6 +14,7 @@ package struct DocumentLimits: Sendable {
     /// Every scalar, list and map counts.
     package let nodes: Int
 
+    /// `depth` is at most `depthMax`.
     package init(bytes: ByteCount, depth: Int, nodes: Int) {
         precondition(depth <= Self.depthMax, "the parsers cannot recurse deeper")
         self.bytes = bytes

@@ -14,7 +14,8 @@ package struct JSONNumber: Hashable, Sendable {
     /// From a text, or nil when it does not follow the grammar or is too long.
     package init?(text: String) {
         let bytes = Array(text.utf8.prefix(Self.textBytesMax + 1))
-        guard bytes.count <= Self.textBytesMax, Self.end(in: bytes, from: 0) == bytes.count else {
+        guard bytes.count <= Self.textBytesMax, Self.end(in: bytes.span, from: 0) == bytes.count
+        else {
             return nil
         }
         self.text = text
@@ -33,7 +34,7 @@ package struct JSONNumber: Hashable, Sendable {
     package var double: Double { Double(text) ?? .nan }
 
     /// Where the number that starts at `start` ends, or nil when there is none.
-    static func end(in bytes: [UInt8], from start: Int) -> Int? {
+    static func end(in bytes: Span<UInt8>, from start: Int) -> Int? {
         var index = start
         if index < bytes.count, bytes[index] == 0x2D { index += 1 }
         guard let integerEnd = digits(in: bytes, from: index) else { return nil }
@@ -52,7 +53,7 @@ package struct JSONNumber: Hashable, Sendable {
         return index
     }
 
-    private static func digits(in bytes: [UInt8], from start: Int) -> Int? {
+    private static func digits(in bytes: Span<UInt8>, from start: Int) -> Int? {
         var index = start
         while index < bytes.count, 0x30...0x39 ~= bytes[index] { index += 1 }
         return index > start ? index : nil

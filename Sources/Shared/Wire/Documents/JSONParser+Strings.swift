@@ -2,21 +2,32 @@ extension JSONParser {
     /// Reads the string whose opening quote is at `offset`.
     mutating func string() throws(DocumentError) -> String {
         let start = offset + 1
+        let end = plainEnd(from: start)
+        guard end < bytes.count else { throw notClosed() }
+        switch bytes[end] {
+        case 0x22:
+            let text = try text(bytes, start..<end)
+            offset = end + 1
+            return text
+        case 0x5C: return try escapedString(from: start, to: end)
+        default: throw rawControl(at: end)
+        }
+    }
+
+    /// Where the bytes end that stand for themselves.
+    private func plainEnd(from start: Int) -> Int {
+        let span = bytes.span
         var index = start
-        var bits: UInt8 = 0
-        while index < bytes.count {
-            let byte = bytes[index]
-            if byte == 0x22 {
-                let text = try text(bytes[start..<index], isASCII: bits < 0x80)
-                offset = index + 1
-                return text
-            }
-            if byte == 0x5C { return try escapedString(from: start, to: index) }
-            guard byte >= 0x20 else { throw rawControl(at: index) }
-            bits |= byte
+        while index < span.count {
+            let byte = span[index]
+            if byte == 0x22 || byte == 0x5C || byte < 0x20 { break }
             index += 1
         }
-        throw error(at: offset, "the string is not closed", "end it with a double quote")
+        return index
+    }
+
+    private func notClosed() -> DocumentError {
+        error(at: offset, "the string is not closed", "end it with a double quote")
     }
 
     private mutating func escapedString(
@@ -29,7 +40,7 @@ extension JSONParser {
             let byte = bytes[index]
             switch byte {
             case 0x22:
-                let text = try text(unescaped[...], isASCII: false)
+                let text = try text(unescaped, 0..<unescaped.count)
                 offset = index + 1
                 return text
             case 0x5C: index = try appendEscape(at: index, to: &unescaped)
@@ -39,7 +50,7 @@ extension JSONParser {
                 index += 1
             }
         }
-        throw error(at: offset, "the string is not closed", "end it with a double quote")
+        throw notClosed()
     }
 
     /// Appends what the escape at `index` stands for and returns where it ends.
@@ -99,14 +110,13 @@ extension JSONParser {
     }
 
     private func text(
-        _ slice: ArraySlice<UInt8>,
-        isASCII: Bool
+        _ bytes: [UInt8],
+        _ range: Range<Int>
     ) throws(DocumentError) -> String {
-        if isASCII { return String(decoding: slice, as: UTF8.self) }
-        guard let text = String(validating: slice, as: UTF8.self) else {
+        guard let valid = try? UTF8Span(validating: bytes.span.extracting(range)) else {
             throw error(at: offset, "the string is not valid UTF-8", "save the text as UTF-8")
         }
-        return text
+        return String(copying: valid)
     }
 
     private func rawControl(at index: Int) -> DocumentError {

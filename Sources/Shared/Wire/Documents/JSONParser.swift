@@ -95,6 +95,7 @@ struct JSONParser {
         var entries: [Document.Entry] = []
         var seen: Set<String> = []
         if next(is: 0x7D) { return entries }
+        entries.reserveCapacity(4)
         while true {
             let keyOffset = offset
             guard offset < bytes.count, bytes[offset] == 0x22 else {
@@ -163,7 +164,8 @@ struct JSONParser {
         _ seen: inout Set<String>
     ) -> Bool {
         if entries.count < Self.keysComparedMax {
-            return !entries.contains { $0.key == key }
+            for index in entries.indices where entries[index].key == key { return false }
+            return true
         }
         if seen.isEmpty { seen = Set(entries.map(\.key)) }
         return seen.insert(key).inserted
@@ -179,7 +181,7 @@ struct JSONParser {
 
     private mutating func number() throws(DocumentError) -> JSONNumber {
         let start = offset
-        guard let end = JSONNumber.end(in: bytes, from: start) else {
+        guard let end = JSONNumber.end(in: bytes.span, from: start) else {
             throw error(
                 at: start,
                 "this is not a JSON number",

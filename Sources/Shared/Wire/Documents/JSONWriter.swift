@@ -44,16 +44,30 @@ struct JSONWriter {
 
     /// Entries in the order of their keys' UTF-8 bytes.
     static func sorted(_ entries: [Document.Entry]) -> [Document.Entry] {
-        let isSorted = zip(entries, entries.dropFirst()).allSatisfy { precedes($0.key, $1.key) }
-        return isSorted ? entries : entries.sorted { precedes($0.key, $1.key) }
+        for index in entries.indices.dropFirst()
+        where !precedes(entries[index - 1].key, entries[index].key) {
+            return entries.sorted { precedes($0.key, $1.key) }
+        }
+        return entries
     }
 
     private static func precedes(_ left: String, _ right: String) -> Bool {
-        left.utf8.lexicographicallyPrecedes(right.utf8)
+        let leftSpan = left.utf8Span.span
+        let rightSpan = right.utf8Span.span
+        let common = min(leftSpan.count, rightSpan.count)
+        for index in 0..<common where leftSpan[index] != rightSpan[index] {
+            return leftSpan[index] < rightSpan[index]
+        }
+        return leftSpan.count < rightSpan.count
     }
 
     private static func isVerbatim(_ text: String) -> Bool {
-        text.utf8.allSatisfy { $0 >= 0x20 && $0 != 0x22 && $0 != 0x5C }
+        let span = text.utf8Span.span
+        for index in span.indices {
+            let byte = span[index]
+            if byte < 0x20 || byte == 0x22 || byte == 0x5C { return false }
+        }
+        return true
     }
 
     private mutating func writeEscaped(_ byte: UInt8) {

@@ -1,0 +1,18 @@
+/// Every metric of the house, declared once; the room that counts something declares it here.
+///
+/// Names are `turnpike_agent_…`, `turnpike_server_…`, or for both programs `turnpike_…`; each one is
+/// explained in docs/metrics.md.
+package enum MetricNames {
+    /// Counted by the registry itself.
+    package static let labelSetsOverflowed = MetricDefinition(
+        "turnpike_metrics_label_sets_overflowed_total",
+        .counter,
+        help: "Look-ups of a metric whose label set was over the limit of that metric.",
+        labels: ["metric"]
+    )
+
+    /// All of them; a test checks the names.
+    package static let all: [MetricDefinition] = [
+        labelSetsOverflowed
+    ]
+}
