@@ -81,8 +81,10 @@ struct ReactorTests {
         let recorder = Recorder()
         let token = try reactor.register(pair.first, handler: recorder)
         pair.second.close()
-        reactor.schedule(after: .milliseconds(20)) { $0.stop() }
-        reactor.run()
+        for _ in 0..<4_000 where !recorder.calls.contains(where: \.isPeerClosed) {
+            reactor.schedule(after: .milliseconds(5)) { $0.stop() }
+            reactor.run()
+        }
         #expect(recorder.calls.contains { $0.isPeerClosed && $0.isReadable })
         reactor.deregister(token)
     }
