@@ -3,19 +3,6 @@ import Wire
 
 /// Seeded; whatever is accepted must be written and read back as the same document.
 @Suite struct DocumentFuzzTests {
-    /// SplitMix64: small, fast and the same on every run.
-    private struct Generator: RandomNumberGenerator {
-        var state: UInt64
-
-        mutating func next() -> UInt64 {
-            state &+= 0x9E37_79B9_7F4A_7C15
-            var mixed = state
-            mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
-            mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-            return mixed ^ (mixed >> 31)
-        }
-    }
-
     private static let rounds = 4000
 
     private static let pieces = [
@@ -25,7 +12,7 @@ import Wire
         "a: 1\n", "- b\n", ": ", "\u{0}",
     ].map { Array($0.utf8) }
 
-    private func randomText(_ generator: inout Generator) -> [UInt8] {
+    private func randomText(_ generator: inout SeededGenerator) -> [UInt8] {
         var text: [UInt8] = []
         for _ in 0..<Int.random(in: 0...24, using: &generator) {
             text += Self.pieces.randomElement(using: &generator) ?? []
@@ -37,7 +24,7 @@ import Wire
         return text
     }
 
-    private func randomString(_ generator: inout Generator) -> String {
+    private func randomString(_ generator: inout SeededGenerator) -> String {
         var text = ""
         for _ in 0..<Int.random(in: 0...6, using: &generator) {
             let scalar =
@@ -48,7 +35,7 @@ import Wire
         return text
     }
 
-    private func randomDocument(_ generator: inout Generator, depth: Int) -> Document {
+    private func randomDocument(_ generator: inout SeededGenerator, depth: Int) -> Document {
         switch Int.random(in: 0..<(depth > 0 ? 8 : 5), using: &generator) {
         case 0: return nil
         case 1: return .bool(Bool.random(using: &generator))
@@ -88,7 +75,7 @@ import Wire
 
     @Test(arguments: 1...4 as ClosedRange<UInt64>)
     func acceptedJSONReadsBack(seed: UInt64) throws {
-        var generator = Generator(state: seed)
+        var generator = SeededGenerator(state: seed)
         for _ in 0..<Self.rounds {
             let text = randomText(&generator)
             guard let document = try? JSON.parse(text) else { continue }
@@ -101,7 +88,7 @@ import Wire
 
     @Test(arguments: 1...4 as ClosedRange<UInt64>)
     func acceptedYAMLReadsBack(seed: UInt64) throws {
-        var generator = Generator(state: seed &+ 1000)
+        var generator = SeededGenerator(state: seed &+ 1000)
         var accepted = 0
         for _ in 0..<Self.rounds {
             let text = randomText(&generator)
@@ -121,7 +108,7 @@ import Wire
 
     @Test(arguments: 1...4 as ClosedRange<UInt64>)
     func builtDocumentsReadBack(seed: UInt64) throws {
-        var generator = Generator(state: seed &+ 2000)
+        var generator = SeededGenerator(state: seed &+ 2000)
         for _ in 0..<Self.rounds / 4 {
             let document = randomDocument(&generator, depth: 4)
             let canonical = JSON.canonical(document)
@@ -137,7 +124,7 @@ import Wire
 
     @Test(arguments: 1...2 as ClosedRange<UInt64>)
     func damagedDocumentsNeverTrap(seed: UInt64) {
-        var generator = Generator(state: seed &+ 3000)
+        var generator = SeededGenerator(state: seed &+ 3000)
         var refused = 0
         for _ in 0..<Self.rounds / 4 {
             let document = randomDocument(&generator, depth: 4)

@@ -22,6 +22,11 @@ import Wire
         #expect(error?.problem.hasPrefix("malformed hex") == true)
     }
 
+    @Test func choicesGoOnWithTheBytesThatWereAllowed() throws {
+        let kelvinSign = FieldValue("\u{212A}")
+        #expect(Array(try kelvinSign.choice(of: ["K"]).utf8) == [0x4B])
+    }
+
     @Test func textLengthIsInBytes() throws {
         #expect(try FieldValue("é").string(bytes: 2...2) == "é")
         #expect(throws: FieldError.self) { try FieldValue("é").string(bytes: 0...1) }

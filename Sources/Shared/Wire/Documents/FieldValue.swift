@@ -110,10 +110,11 @@ package struct FieldValue: Sendable {
     package func choice(of allowed: [String]) throws(FieldError) -> String {
         let hint = "one of \(allowed.joined(separator: ", ")) is allowed"
         guard let text = document.text else { throw wrongType("a string", hint: hint) }
-        guard allowed.contains(text) else {
+        // Strings that are canonically equivalent compare equal: only the bytes we know go on.
+        guard let known = allowed.first(where: { $0 == text }) else {
             throw error("this value is not one of the allowed", hint: hint)
         }
-        return text
+        return known
     }
 
     /// One of the cases of an enum, by its text.
