@@ -94,6 +94,7 @@ package struct HeaderFields: Equatable, Sendable {
         self = kept
     }
 
+    /// Whether a field of that name is there.
     package func contains(_ name: FieldName) -> Bool { entries.contains { matches($0, name) } }
 
     /// How many fields have that name.

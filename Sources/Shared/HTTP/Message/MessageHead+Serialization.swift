@@ -2,6 +2,7 @@
 package enum SerializationFault: Error, Equatable, Sendable, CaseIterable {
     case framingNotAllowed
 
+    /// What is wrong, for people.
     package var sentence: String {
         switch self {
         case .framingNotAllowed:

@@ -33,6 +33,7 @@ package struct RequestParser: ~Copyable {
     private var fields: FieldBlockParser
     private var body: BodyParser
 
+    /// A parser at the start of a connection.
     package init(policy: RequestPolicy = .standard) {
         self.policy = policy
         fields = RequestParser.fieldBlock(policy.limits)

@@ -33,6 +33,7 @@ package struct ResponseParser: ~Copyable {
     private var fields: FieldBlockParser
     private var body: BodyParser
 
+    /// A parser at the start of a connection; it accepts nothing before `expect`.
     package init(limits: Limits = .standard) {
         self.limits = limits
         fields = ResponseParser.fieldBlock(limits)
