@@ -83,8 +83,9 @@ extension ServerConnectionMachine {
         return actions
     }
 
-    /// Ends the response. One shorter than its declared length cuts the connection, since the
-    /// peer could not tell otherwise.
+    /// Ends the response.
+    ///
+    /// One shorter than its declared length cuts the connection: the peer could not tell otherwise.
     package mutating func respondEnd(now: Instant) throws(ExchangeMisuse) -> [Action] {
         guard case .exchange(var exchange) = state else { throw .noExchange }
         guard case .started(let framing, let rest, let isSwallowed) = exchange.response else {
