@@ -183,7 +183,8 @@ package final class Certificate: Sendable, Hashable {
     /// Whether `key` made the signature; says nothing about names, times or rights.
     package func isSigned(by key: PublicKey) -> Bool {
         guard let signatureScheme else { return false }
-        let whole = encoded.span
+        let bytes = encoded
+        let whole = bytes.span
         let signed = whole.extracting(signedRange)
         return key.isValid(signature: signature, of: signed, as: signatureScheme)
     }
