@@ -47,10 +47,11 @@ struct WorkerPoolTests {
             }
         }
         await withCheckedContinuation { continuation in
-            _ = try? SystemThread.start(name: "wait", processor: nil) {
+            let waiting = try? SystemThread.start(name: "wait", processor: nil) {
                 entered.wait()
                 continuation.resume()
             }
+            if let waiting { SystemThread.detach(waiting) } else { continuation.resume() }
         }
         // The thread is held, two may wait, so exactly one of three is refused.
         let refused = await withTaskGroup(of: Bool.self) { group in

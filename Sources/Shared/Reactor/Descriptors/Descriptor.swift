@@ -97,6 +97,19 @@ extension Descriptor {
         return Self.outgoing(count, .send)
     }
 
+    /// Sends an array from an offset on.
+    ///
+    /// For bytes kept in a class's property, of which the compiler lets no span escape.
+    package borrowing func send(_ bytes: [UInt8], droppingFirst offset: Int = 0) -> TransferResult {
+        send(bytes.span.extracting(droppingFirst: offset))
+    }
+
+    /// Writes an array from an offset on; see `send(_:droppingFirst:)`.
+    package borrowing func write(_ bytes: [UInt8], droppingFirst offset: Int = 0) -> TransferResult
+    {
+        write(bytes.span.extracting(droppingFirst: offset))
+    }
+
     private static func incoming(_ count: Int64, _ call: SystemCall) -> TransferResult {
         if count > 0 { return .bytes(Int(count)) }
         return count == 0 ? .endOfFile : failure(count, call)
