@@ -222,7 +222,7 @@ package struct ClientConnectionMachine: ~Copyable {
             state = .closed
             actions.append(.close)
         case .exchange:
-            if held.isEmpty { settleInputEnd(into: &actions) }
+            settleInputEnd(into: &actions)
         }
         return actions
     }
@@ -254,7 +254,7 @@ package struct ClientConnectionMachine: ~Copyable {
         state = .exchange(exchange)
         var actions: [Action] = []
         advanceHeld(now: now, into: &actions)
-        if isInputEnded, held.isEmpty { settleInputEnd(into: &actions) }
+        settleInputEnd(into: &actions)
         adjustReading(now: now, into: &actions)
         return actions
     }
@@ -354,8 +354,11 @@ extension ClientConnectionMachine {
         if !isReusable { actions.append(.close) }
     }
 
+    /// Once the peer ended and all it sent is parsed, the response is complete or never will be.
     private mutating func settleInputEnd(into actions: inout [Action]) {
-        guard case .exchange(let exchange) = state else { return }
+        guard isInputEnded, held.isEmpty, mayParse, case .exchange(let exchange) = state else {
+            return
+        }
         if exchange.isResponseHeadSeen, parser.peerClosed() {
             responseEnded(exchange, hasMore: false, into: &actions)
         } else {

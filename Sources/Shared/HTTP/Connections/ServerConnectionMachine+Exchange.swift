@@ -80,7 +80,10 @@ extension ServerConnectionMachine {
         switch state {
         case .idle, .head: close(into: &actions)
         case .exchange(let exchange):
-            if !exchange.isRequestEnded { fail(.messageTruncated, now: now, into: &actions) }
+            // While the handler has too much to use, the end of the body may not be parsed yet.
+            if !exchange.isRequestEnded, mayParse {
+                fail(.messageTruncated, now: now, into: &actions)
+            }
         case .lingering, .closed: break
         }
     }
