@@ -37,6 +37,8 @@ package final class Reactor: @unchecked Sendable {
     var revisits: [DescriptorToken] = []
     var deferred: [(Reactor) -> Void] = []
     var jobs: [UnownedJob] = []
+    private var runningJobs: [UnownedJob] = []
+    private var runningRevisits: [DescriptorToken] = []
     var mailWaits = false
     private var stopRequested = false
     private let events: UnsafeMutablePointer<clinux_event>
@@ -186,27 +188,27 @@ extension Reactor {
         let task = unsafe asUnownedTaskExecutor()
         for _ in 0..<Self.jobRoundsPerTurnMax {
             guard !jobs.isEmpty else { return }
-            var round: [UnownedJob] = []
-            swap(&round, &jobs)
-            for job in round {
+            // The two arrays change places, so that a busy loop allocates nothing for its queue.
+            swap(&runningJobs, &jobs)
+            var index = 0
+            while index < runningJobs.count {
+                let job = runningJobs[index]
+                index += 1
                 unsafe job.runSynchronously(isolatedTo: serial, taskExecutor: task)
             }
-            // Keep the grown storage: a busy loop then allocates nothing for its queue.
-            if jobs.isEmpty {
-                round.removeAll(keepingCapacity: true)
-                swap(&round, &jobs)
-            }
+            runningJobs.removeAll(keepingCapacity: true)
         }
     }
 
     private func runDeferred() {
         if !revisits.isEmpty {
-            var round: [DescriptorToken] = []
-            swap(&round, &revisits)
-            for token in round {
+            swap(&runningRevisits, &revisits)
+            for index in runningRevisits.indices {
+                let token = runningRevisits[index]
                 let flags = registrations.takeRevisit(of: token)
                 if flags != 0 { deliver(flags, to: token) }
             }
+            runningRevisits.removeAll(keepingCapacity: true)
         }
         if !deferred.isEmpty {
             var round: [(Reactor) -> Void] = []
