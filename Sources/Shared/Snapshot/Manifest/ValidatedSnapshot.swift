@@ -1,0 +1,155 @@
+package import Mesh
+package import Wire
+
+/// What one agent enforces: immutable, and made of verified bytes only.
+///
+/// Whatever a section lacks is denied: a hosted service without inbound rules lets nobody in, an
+/// upstream without endpoints reaches nothing.
+package struct ValidatedSnapshot: Sendable {
+    /// A service that this agent answers for.
+    package struct Hosted: Sendable {
+        /// The service.
+        package let service: ServiceName
+        /// Its instances on this host.
+        package let instances: [Instance]
+        /// Who may reach it.
+        package let inbound: Inbound
+    }
+
+    /// The inbound side of a hosted service.
+    package enum Inbound: Sendable {
+        case enforced(
+            InboundPolicy,
+            applicationProtocol: Service.ApplicationProtocol,
+            leafLifetime: Duration
+        )
+        /// Nobody may, and why: the server replaced the section, or named none.
+        case denied(String)
+    }
+
+    /// An upstream port with where it leads.
+    package struct Route: Sendable {
+        /// The port and whom it serves.
+        package let upstream: Upstream
+        /// The name to ask for and to insist on.
+        package let destination: MeshName
+        /// Where the destination can be reached; empty where it cannot.
+        package let endpoints: [Endpoint]
+    }
+
+    /// The manifest as it was verified and signed.
+    package let manifest: VerifiedManifest
+    /// Hosted services by the exact name that a client asks for.
+    package let hostedByMeshName: [String: Hosted]
+    /// Upstream ports of this agent.
+    package let routesByPort: [UInt16: Route]
+    /// Why the server denied a section of this agent, by kind and name.
+    package let denials: [DeniedSection]
+
+    init(manifest: VerifiedManifest, contents: [SectionContent]) {
+        self.manifest = manifest
+        let trustDomain = manifest.manifest.trustDomain
+        let agent = manifest.manifest.agent
+        var inbound: [ServiceName: Inbound] = [:]
+        var endpoints: [ServiceName: [Endpoint]] = [:]
+        var hosted: [HostedService] = []
+        var upstreams: [Upstream] = []
+        var denials: [DeniedSection] = []
+        for content in contents {
+            switch content {
+            case .inbound(let section):
+                inbound[section.service] = .enforced(
+                    InboundPolicy(
+                        destination: section.service,
+                        trustDomain: trustDomain,
+                        rules: section.rules
+                    ),
+                    applicationProtocol: section.applicationProtocol,
+                    leafLifetime: section.leafLifetime
+                )
+            case .endpoints(let section): endpoints[section.service] = section.endpoints
+            case .hosted(let section) where section.agent == agent: hosted = section.services
+            case .upstreams(let section) where section.agent == agent:
+                upstreams = section.upstreams
+            case .hosted, .upstreams: break
+            case .denied(let section): denials.append(section)
+            }
+        }
+        for denial in denials {
+            guard let service = try? ServiceName(denial.name) else { continue }
+            switch denial.replaced {
+            case .inbound: inbound[service] = .denied(denial.reason)
+            case .endpoints: endpoints[service] = []
+            case .hosted, .upstreams, .denied: break
+            }
+        }
+        self.denials = denials
+        hostedByMeshName = Dictionary(
+            hosted.map { entry in
+                (
+                    meshName(entry.service, in: trustDomain),
+                    Hosted(
+                        service: entry.service,
+                        instances: entry.instances,
+                        inbound: inbound[entry.service] ?? .denied("no inbound section")
+                    )
+                )
+            }
+        ) { first, _ in first }
+        routesByPort = Dictionary(
+            upstreams.map { upstream in
+                (
+                    upstream.port,
+                    Route(
+                        upstream: upstream,
+                        destination: MeshName(
+                            service: upstream.destination,
+                            trustDomain: trustDomain
+                        ),
+                        endpoints: endpoints[upstream.destination] ?? []
+                    )
+                )
+            }
+        ) { first, _ in first }
+    }
+
+    /// What to remember once this is enforced.
+    package var mark: SnapshotMark { manifest.mark }
+    /// The revision that decisions carry.
+    package var revision: UInt64 { manifest.manifest.revision }
+    /// The trust domain of all its services.
+    package var trustDomain: TrustDomain { manifest.manifest.trustDomain }
+    /// Until before when it admits what outlives its leaf.
+    package var expires: Timestamp { manifest.manifest.expires }
+
+    /// Decides a connection or request that asks for `name`, an SNI as it was received.
+    package func decide(
+        name: String?,
+        source: SourceIdentity,
+        question: AccessQuestion,
+        now: Timestamp
+    ) -> Ruling {
+        guard let name, let hosted = hostedByMeshName[name] else { return .refused(.unknownSNI) }
+        switch hosted.inbound {
+        case .enforced(let policy, _, _):
+            return policy.decide(source: source, question: question, now: now)
+        case .denied:
+            return .refused(.serviceDisabled)
+        }
+    }
+
+    /// The next moment at which time alone may change a decision.
+    package func nextTransition(after now: Timestamp) -> Timestamp? {
+        hostedByMeshName.values.compactMap { hosted in
+            guard case .enforced(let policy, _, _) = hosted.inbound else { return nil }
+            return policy.nextTransition(after: now)
+        }.min()
+    }
+}
+
+extension ValidatedSnapshot: Equatable {
+    /// Two snapshots of one manifest are the same: the hash covers every section.
+    package static func == (left: ValidatedSnapshot, right: ValidatedSnapshot) -> Bool {
+        left.manifest == right.manifest
+    }
+}
