@@ -1,3 +1,5 @@
+import CPostgres
+
 /// A transaction in progress; usable inside the body it was given to, refused after it.
 package struct PostgresTransaction: Sendable {
     let connection: PostgresConnection
@@ -23,10 +25,11 @@ package struct PostgresTransaction: Sendable {
         return try await connection.batch(statements)
     }
 
-    /// Runs a script.
+    /// Runs a script, which must not end the transaction.
     package func run(_ script: SQLScript, timeout: Duration? = nil) async throws(PostgresError) {
         try await connection.require(id)
         try await connection.run(script, timeout: timeout)
+        try await connection.requireTransaction()
     }
 }
 
@@ -79,6 +82,15 @@ extension PostgresConnection {
         switch transaction {
         case .announced(id, _), .running(id): return
         case .none, .announced, .running: throw .closed
+        }
+    }
+
+    /// Ends the session if a script has ended its transaction.
+    func requireTransaction() throws(PostgresError) {
+        guard libpq.transactionStatus == PQTRANS_INTRANS else {
+            let error = PostgresError.protocolViolation("a script ended its transaction")
+            finish(error)
+            throw error
         }
     }
 

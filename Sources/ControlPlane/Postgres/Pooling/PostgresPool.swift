@@ -32,21 +32,12 @@ package actor PostgresPool {
         _ settings: PostgresSettings,
         limits: PoolLimits = PoolLimits(),
         on reactor: Reactor,
-        random: @escaping @Sendable () -> Double = PostgresPool.kernelRandom
+        random: @escaping @Sendable () -> Double
     ) {
         self.settings = settings
         self.reactor = reactor
         self.random = random
         machine = PoolMachine(limits: limits)
-    }
-
-    /// A number from 0 up to 1 that nobody can foresee.
-    package static func kernelRandom() -> Double {
-        do {
-            return Double(try Entropy.random() >> 11) * 0x1p-53
-        } catch {
-            return 0.5
-        }
     }
 
     /// What a pool looks like at one moment.

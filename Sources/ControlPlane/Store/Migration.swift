@@ -1,0 +1,37 @@
+package import Crypto
+
+/// One file of `Migrations`, as it was built into the program.
+package struct Migration: Equatable, Sendable {
+    /// The number in the file's name, from 1 without gaps.
+    package let version: Int
+    /// The rest of the file's name, without its ending.
+    package let name: String
+    package let text: [UInt8]
+
+    /// For tests; the real ones are in `all`.
+    package init(version: Int, name: String, text: [UInt8]) {
+        self.version = version
+        self.name = name
+        self.text = text
+    }
+
+    /// What the database keeps of the text, to notice a file that was changed after it ran.
+    package var checksum: SHA256Digest { SHA256.digest(of: text) }
+
+    /// All migrations, in order; a new file gets its line here, and a test notices a missing one.
+    package static let all: [Migration] = [
+        Migration(
+            version: 1,
+            name: "foundation",
+            text: PackageResources.m0001_foundation_sql
+        )
+    ]
+}
+
+extension Migration: CustomStringConvertible {
+    /// The file's name without its ending.
+    package var description: String {
+        let digits = String(version)
+        return "m" + String(repeating: "0", count: max(0, 4 - digits.count)) + digits + "_" + name
+    }
+}
