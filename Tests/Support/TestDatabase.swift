@@ -1,11 +1,14 @@
 package import Postgres
 package import Reactor
+import Store
 import Synchronization
 
 /// A fresh database of the test cluster, dropped when its body ends.
 package struct TestDatabase: Sendable {
     package let cluster: TestCluster
     package let name: String
+    /// The schemas of unqualified names: `turnpike` if the database has it.
+    let searchPath: [String]
 
     /// The reactor on which tests run their database work.
     package static let reactor: Reactor = {
@@ -22,7 +25,16 @@ package struct TestDatabase: Sendable {
     package func settings(user: String = TestCluster.superuser) -> PostgresSettings {
         var settings = PostgresSettings(url: cluster.url(database: name, user: user))
         settings.applicationName = "turnpike-test"
+        settings.searchPath = searchPath
         return settings
+    }
+
+    /// A pool of connections to this database; the caller closes it.
+    package func pool(
+        limits: PoolLimits = PoolLimits(),
+        user: String = TestCluster.superuser
+    ) -> PostgresPool {
+        PostgresPool(settings(user: user), limits: limits, on: TestDatabase.reactor) { 0.5 }
     }
 
     /// Opens a connection that the caller closes.
@@ -36,16 +48,39 @@ package struct TestDatabase: Sendable {
     package static func withEmpty<Value>(
         _ body: (TestDatabase) async throws -> Value
     ) async throws -> Value {
-        try await with(template: "template0", body)
+        try await with(template: "template0", searchPath: ["public", "pg_temp"], body)
+    }
+
+    /// Runs a body with a database that has all migrations.
+    package static func withMigrated<Value>(
+        _ body: (TestDatabase) async throws -> Value
+    ) async throws -> Value {
+        try await with(template: try await MigratedTemplate.shared.name()) { database in
+            // The rights on a database are not copied with it.
+            let name = database.name
+            try await database.cluster.administer(
+                """
+                REVOKE ALL ON DATABASE \(name) FROM PUBLIC;
+                GRANT CONNECT, CREATE ON DATABASE \(name) TO turnpike_owner;
+                GRANT CONNECT ON DATABASE \(name) TO turnpike_runtime, turnpike_dashboard;
+                """
+            )
+            return try await body(database)
+        }
     }
 
     static func with<Value>(
         template: String,
+        searchPath: [String] = ["turnpike", "pg_temp"],
         _ body: (TestDatabase) async throws -> Value
     ) async throws -> Value {
         let cluster = try await TestCluster.shared
         let number = counter.add(1, ordering: .relaxed).newValue
-        let database = TestDatabase(cluster: cluster, name: "test_\(number)")
+        let database = TestDatabase(
+            cluster: cluster,
+            name: "test_\(number)",
+            searchPath: searchPath
+        )
         try await cluster.administer("CREATE DATABASE \(database.name) TEMPLATE \(template)")
         let outcome: Result<Value, any Error>
         do {
@@ -74,6 +109,34 @@ extension TestCluster {
             throw error
         }
         await connection.close()
+    }
+}
+
+/// The database that migrated ones are copied from, made once.
+private actor MigratedTemplate {
+    static let shared = MigratedTemplate()
+
+    private var making: Task<String, any Error>?
+
+    func name() async throws -> String {
+        if let making { return try await making.value }
+        let task = Task {
+            let cluster = try await TestCluster.shared
+            let name = "test_template"
+            try await cluster.administer("CREATE DATABASE \(name) TEMPLATE template0")
+            let settings = PostgresSettings(url: cluster.url(database: name))
+            let connection = try await PostgresConnection.connect(
+                settings,
+                on: TestDatabase.reactor
+            )
+            try await Migrator().migrate(connection)
+            await connection.close()
+            // A template that is in use cannot be copied, and a session ends only after its close.
+            try await cluster.administer("ALTER DATABASE \(name) ALLOW_CONNECTIONS false")
+            return name
+        }
+        making = task
+        return try await task.value
     }
 }
 

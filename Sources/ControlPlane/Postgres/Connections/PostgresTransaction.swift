@@ -38,6 +38,7 @@ extension PostgresConnection {
     ///
     /// Runs the body once; `PostgresPool.withTransaction` also runs it again when the server asks
     /// for that. Transactions do not nest.
+    @discardableResult
     package nonisolated func withTransaction<Value, Failure: PostgresErrorCarrying>(
         isolation: TransactionIsolation,
         access: TransactionAccess = .readWrite,

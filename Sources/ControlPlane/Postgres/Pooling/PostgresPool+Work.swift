@@ -26,6 +26,7 @@ extension PostgresPool {
     /// Lends a connection for as long as the body runs.
     ///
     /// A connection that comes back inside a transaction, busy or broken is dropped.
+    @discardableResult
     package nonisolated func withConnection<Value, Failure: PostgresErrorCarrying>(
         _ body: (PostgresConnection) async throws(Failure) -> Value
     ) async throws(Failure) -> Value {
@@ -50,6 +51,7 @@ extension PostgresPool {
     /// Serialization failures, deadlocks and a connection lost before COMMIT lead to another run
     /// after a pause with jitter, so the body must have no effect outside of the transaction.
     /// `outcomeUnknown` is never run again.
+    @discardableResult
     package nonisolated func withTransaction<Value, Failure: PostgresErrorCarrying>(
         isolation: TransactionIsolation,
         access: TransactionAccess = .readWrite,
