@@ -59,6 +59,7 @@ package struct Descriptor: ~Copyable, Sendable {
         Descriptor(owning: try SystemError.check(clinux_duplicate(number), .fcntl))
     }
 
+    /// Makes reads and writes return `.wouldBlock` instead of waiting.
     package borrowing func setNonBlocking() throws(SystemError) {
         try SystemError.check(clinux_set_nonblocking(number), .fcntl)
     }

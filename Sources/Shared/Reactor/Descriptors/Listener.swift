@@ -9,7 +9,8 @@ package final class Listener: EventHandler, TimerHandler {
     /// How long to leave connections in the kernel's queue when no descriptor is left.
     package static let shortagePause = Duration.milliseconds(100)
 
-    package typealias Handler = (consuming Descriptor, SocketAddress, Reactor) -> Void
+    /// Takes over a connection: its descriptor, where it came from, the reactor it came to.
+    package typealias ConnectionHandler = (consuming Descriptor, SocketAddress, Reactor) -> Void
 
     package let localAddress: SocketAddress
     /// Connections given to the handler so far.
@@ -21,7 +22,7 @@ package final class Listener: EventHandler, TimerHandler {
 
     private var descriptor: Descriptor
     private let reactor: Reactor
-    private let handler: Handler
+    private let handler: ConnectionHandler
     private var token = DescriptorToken.none
     private var shortageTimer = TimerToken.none
     private var isPaused = false
@@ -30,7 +31,7 @@ package final class Listener: EventHandler, TimerHandler {
     package init(
         _ descriptor: consuming Descriptor,
         on reactor: Reactor,
-        handler: @escaping Handler
+        handler: @escaping ConnectionHandler
     ) throws(SystemError) {
         localAddress = try descriptor.localAddress()
         self.descriptor = descriptor

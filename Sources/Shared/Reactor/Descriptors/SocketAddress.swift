@@ -56,10 +56,12 @@ package enum SocketAddress: Hashable, Sendable {
         }
     }
 
+    /// The address; nil for a unix socket.
     package var ipAddress: IPAddress? {
         if case .ip(let address, _) = self { address } else { nil }
     }
 
+    /// The port; nil for a unix socket.
     package var port: UInt16? {
         if case .ip(_, let port) = self { port } else { nil }
     }

@@ -2,6 +2,7 @@ import CLinux
 
 /// What went wrong with a file, and with which.
 package struct FileError: Error, Hashable, Sendable, CustomStringConvertible {
+    /// What was in the way.
     package enum Reason: Hashable, Sendable {
         case notFound
         case alreadyExists

@@ -15,6 +15,7 @@ package final class Confined<Value>: @unchecked Sendable {
         stored = value
     }
 
+    /// The value; only on the reactor's thread.
     package var value: Value {
         get {
             reactor.preconditionOnReactor()
