@@ -37,6 +37,16 @@ package final class CertificateRevocationList: Sendable {
         }
     }
 
+    /// Reads exactly one `X509 CRL` block.
+    package convenience init(pem: String) throws(CryptoError) {
+        guard let blocks = try? PEM.decode(pem), blocks.count == 1, let block = blocks.first,
+            block.label == Self.pemLabel
+        else {
+            throw .malformed(field: "CRL", problem: "the text must hold one '\(Self.pemLabel)'")
+        }
+        try self.init(der: block.bytes)
+    }
+
     private init(parsing der: [UInt8]) throws(DERError) {
         var outer = DERReader(try DERReader.single(DERTag.sequence, in: der))
         let list = try outer.next(DERTag.sequence)

@@ -46,18 +46,22 @@ enum DNSName {
             && zip(left.utf8, right.utf8).allSatisfy { lowercased($0) == lowercased($1) }
     }
 
-    /// `base` itself or a name below it; everything lies within the empty base.
-    static func isWithin(_ name: String, _ base: String) -> Bool {
-        base.isEmpty || equals(name, base) || isBelow(name, base)
+    /// The bytes with ASCII letters in lower case.
+    static func folded(_ name: String) -> [UInt8] {
+        name.utf8.map(lowercased)
+    }
+
+    /// `base` itself or a name below it, both folded; everything lies within the empty base.
+    static func isWithin(_ name: [UInt8], _ base: [UInt8]) -> Bool {
+        let extra = name.count - base.count
+        guard extra >= 0, name[extra...].elementsEqual(base) else { return false }
+        return extra == 0 || base.isEmpty || name[extra - 1] == 0x2E
     }
 
     /// A name with at least one label more than `base`.
     static func isBelow(_ name: String, _ base: String) -> Bool {
-        let (inner, outer) = (Array(name.utf8), Array(base.utf8))
-        guard inner.count > outer.count + 1, inner[inner.count - outer.count - 1] == 0x2E else {
-            return false
-        }
-        return zip(inner.suffix(outer.count), outer).allSatisfy { lowercased($0) == lowercased($1) }
+        name.utf8.count > base.utf8.count && !base.isEmpty
+            && isWithin(folded(name), folded(base))
     }
 
     /// Whether a name in a certificate stands for `reference`, which must be well-formed.
