@@ -1,19 +1,4 @@
-package import Reactor
-
-/// How many connections one listener holds, and how long it waits for their beginning.
-package struct ConnectionLimits: Equatable, Sendable {
-    /// Connections per reactor; further ones wait in the kernel's queue.
-    package var connectionCountMax = 10_000
-    /// Connections per source address and reactor; further ones are closed at once. Nil for any.
-    package var connectionsPerSourceMax: Int?
-    /// From the accept to the end of the TLS handshake.
-    package var handshakeTimeout = Duration.seconds(10)
-    /// Connections that may wait in the kernel's queue.
-    package var backlog = Socket.backlogDefault
-
-    /// The defaults above.
-    package init() {}
-}
+import Reactor
 
 /// Accepts connections on one reactor and keeps count of them.
 ///

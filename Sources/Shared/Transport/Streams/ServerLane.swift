@@ -54,9 +54,14 @@ actor ServerLane: ReactorBound {
         sharesPort: Bool
     ) throws(SystemError) -> SocketAddress {
         let socket = try Socket.listen(
-            on: address, backlog: limits.backlog, sharesPort: sharesPort)
+            on: address,
+            backlog: limits.backlog,
+            sharesPort: sharesPort
+        )
         let listener = try ConnectionListener(
-            socket, on: reactor, limits: limits,
+            socket,
+            on: reactor,
+            limits: limits,
             open: { [weak self] descriptor, peer in
                 let number = descriptor.relinquish()
                 guard let self else {
@@ -65,7 +70,8 @@ actor ServerLane: ReactorBound {
                 }
                 self.assumeIsolated { $0.open(Descriptor(owning: number), peer) }
             },
-            refuse: { [observe] in observe(.sourceOverLimit($0)) })
+            refuse: { [observe] in observe(.sourceOverLimit($0)) }
+        )
         self.listener = listener
         return listener.localAddress
     }

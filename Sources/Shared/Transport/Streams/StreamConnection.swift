@@ -34,7 +34,11 @@ package actor StreamConnection: ReactorBound {
         self.reactor = reactor
         self.peerAddress = peerAddress
         let port = try StreamPort(
-            socket, peerAddress: peerAddress, on: reactor, security: security)
+            socket,
+            peerAddress: peerAddress,
+            on: reactor,
+            security: security
+        )
         do throws(SystemError) {
             source = try ReadinessSource.make(for: port.descriptor, on: reactor)
         } catch {
@@ -48,6 +52,16 @@ package actor StreamConnection: ReactorBound {
 
     /// Whether `close` was called.
     package var isOpen: Bool { !isClosed }
+
+    /// Waits for the kernel's answer to a connect that is under way.
+    func finishConnecting(deadline: Reactor.Instant) async throws(StreamError) {
+        do throws(ReadinessError) {
+            try await source.writable(deadline: deadline)
+        } catch {
+            throw StreamError(error, in: .connecting)
+        }
+        if let error = port.descriptor.takeError() { throw .system(error) }
+    }
 
     /// Performs the TLS handshake; for a plain stream nothing.
     ///

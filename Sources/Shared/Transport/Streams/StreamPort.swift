@@ -25,7 +25,8 @@ final class StreamPort {
     private let session: TLSSession?
     private var unsent = ByteQueue(
         capacity: TLSLimits.ciphertextRoom(forPlaintext: portionByteCountMax)
-            + TLSLimits.handshakeByteCountMax)
+            + TLSLimits.handshakeByteCountMax
+    )
     /// The peer makes us answer without reading our answers.
     private var isFlooded = false
 
@@ -140,8 +141,10 @@ final class StreamPort {
                 var offset = 0
                 repeat {
                     let progress = session.receive(
-                        input.extracting(offset..<input.count), plaintext: &plaintext,
-                        ciphertext: &ciphertext)
+                        input.extracting(offset..<input.count),
+                        plaintext: &plaintext,
+                        ciphertext: &ciphertext
+                    )
                     offset += progress.consumedByteCount
                     bytes += copy(plaintext.span.extracting(first: progress.plaintextByteCount))
                     keep(ciphertext.span.extracting(first: progress.ciphertextByteCount))

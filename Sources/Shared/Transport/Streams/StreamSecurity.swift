@@ -8,7 +8,10 @@ package enum StreamSecurity: Sendable {
     case server(TLSContext)
     /// TLS, as the client; nil for `verifier` means the context's.
     case client(
-        TLSContext, serverName: String?, credentials: TLSCredentials?, verifier: PeerVerifier?
+        TLSContext,
+        serverName: String?,
+        credentials: TLSCredentials?,
+        verifier: PeerVerifier?
     )
 
     func makeSession() throws(TLSConfigurationError) -> TLSSession? {
@@ -19,8 +22,11 @@ package enum StreamSecurity: Sendable {
             try TLSSession(server: context)
         case .client(let context, let serverName, let credentials, let verifier):
             try TLSSession(
-                client: context, serverName: serverName, credentials: credentials,
-                verifier: verifier)
+                client: context,
+                serverName: serverName,
+                credentials: credentials,
+                verifier: verifier
+            )
         }
     }
 }

@@ -28,13 +28,23 @@ package final class StreamServer: Sendable {
     ) async throws(SystemError) -> StreamServer {
         let protection = security.map(StreamSecurity.server) ?? .none
         let lanes = try await ServerLanes.open(
-            on: address, reactors: reactors, limits: limits, observe: observe
+            on: address,
+            reactors: reactors,
+            limits: limits,
+            observe: observe
         ) { (socket, peer, lane) throws(StreamError) in
             let connection = try StreamConnection(
-                socket, peerAddress: peer, on: lane.reactor, security: protection)
+                socket,
+                peerAddress: peer,
+                on: lane.reactor,
+                security: protection
+            )
             return ServedStream(
-                connection, lane: lane, handshakeTimeout: limits.handshakeTimeout,
-                handler: handler)
+                connection,
+                lane: lane,
+                handshakeTimeout: limits.handshakeTimeout,
+                handler: handler
+            )
         }
         return StreamServer(lanes)
     }
