@@ -6,7 +6,7 @@ import Transport
 
 @Suite(.timeLimit(.minutes(1))) struct StreamConnectionTests {
     /// Echoes until the client ends its direction, then ends ours.
-    private static let echo: StreamServer.Handler = { connection, _ in
+    private static let echo: StreamServer.StreamHandler = { connection, _ in
         do throws(StreamError) {
             while let bytes = try await connection.read() { try await connection.write(bytes) }
             try await connection.finishWriting()

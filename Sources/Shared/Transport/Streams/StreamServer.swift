@@ -6,7 +6,7 @@ package final class StreamServer: Sendable {
     /// Serves one stream; the connection is closed when it returns.
     ///
     /// Runs on the connection's reactor. Cancelled when the server drains.
-    package typealias Handler = @Sendable (StreamConnection, StreamIdentity) async -> Void
+    package typealias StreamHandler = @Sendable (StreamConnection, StreamIdentity) async -> Void
 
     /// Where it listens, with the port that the kernel chose.
     package let localAddress: SocketAddress
@@ -24,7 +24,7 @@ package final class StreamServer: Sendable {
         security: TLSContext?,
         limits: ConnectionLimits = ConnectionLimits(),
         observe: @escaping @Sendable (ServerEvent) -> Void = { _ in },
-        handler: @escaping Handler
+        handler: @escaping StreamHandler
     ) async throws(SystemError) -> StreamServer {
         let protection = security.map(StreamSecurity.server) ?? .none
         let lanes = try await ServerLanes.open(
@@ -62,14 +62,14 @@ private actor ServedStream: ServedConnection, ReactorBound {
     private let connection: StreamConnection
     private let lane: ServerLane
     private let handshakeTimeout: Duration
-    private let handler: StreamServer.Handler
+    private let handler: StreamServer.StreamHandler
     private var task: Task<Void, Never>?
 
     init(
         _ connection: StreamConnection,
         lane: ServerLane,
         handshakeTimeout: Duration,
-        handler: @escaping StreamServer.Handler
+        handler: @escaping StreamServer.StreamHandler
     ) {
         reactor = lane.reactor
         self.connection = connection
