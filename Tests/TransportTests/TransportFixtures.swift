@@ -74,7 +74,8 @@ enum TestContexts {
                 },
                 clientCertificate: policy,
                 verifier: accepting(TestCertificates.beta),
-                applicationProtocols: applicationProtocols
+                applicationProtocols: applicationProtocols,
+                signatures: .ecdsaOrRSA
             )
         )
     }

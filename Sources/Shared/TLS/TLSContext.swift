@@ -10,7 +10,7 @@ package enum ClientCertificatePolicy: Equatable, Sendable {
     case required
 }
 
-/// Which signature algorithms a peer's certificate may use.
+/// Which signature algorithms may be used, by the peer and by ourselves.
 package enum SignaturePolicy: Equatable, Sendable {
     /// ECDSA with P-256 or P-384: everything that our own authorities issue.
     case ecdsa
@@ -37,7 +37,7 @@ package struct TLSServerConfiguration: Sendable {
     package var applicationProtocols: [String]
     /// Whether a client that offers none is refused as well.
     package var requiresApplicationProtocol: Bool
-    /// What clients may sign with.
+    /// What clients may sign with, and our own credentials too.
     package var signatures: SignaturePolicy
 
     package init(
@@ -65,7 +65,7 @@ package struct TLSClientConfiguration: Sendable {
     package var applicationProtocols: [String]
     /// Whether a server that selects none is refused.
     package var requiresApplicationProtocol: Bool
-    /// What servers may sign with.
+    /// What servers may sign with, and our own credentials too.
     package var signatures: SignaturePolicy
 
     package init(

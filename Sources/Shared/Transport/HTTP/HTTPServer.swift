@@ -45,12 +45,18 @@ package final class HTTPServer: Sendable {
         handler: @escaping RequestHandler
     ) async throws(SystemError) -> HTTPServer {
         let lanes = try await ServerLanes.open(
-            on: address, reactors: reactors, limits: configuration.connectionLimits,
+            on: address,
+            reactors: reactors,
+            limits: configuration.connectionLimits,
             observe: configuration.observe
         ) { (socket, peer, lane) throws(StreamError) in
             try HTTPServerConnection(
-                socket, peerAddress: peer, lane: lane, configuration: configuration,
-                handler: handler)
+                socket,
+                peerAddress: peer,
+                lane: lane,
+                configuration: configuration,
+                handler: handler
+            )
         }
         return HTTPServer(lanes)
     }

@@ -26,6 +26,9 @@ actor HTTPServerConnection: ReactorBound, ServedConnection {
     private var isClosed = false
     private var isReadingPaused = false
 
+    private var waitingActions: [Machine.Action] = []
+    private var isPerforming = false
+
     /// Plaintext that waits to be sent, and how much of it the port has queued.
     private var outgoing: [ArraySlice<UInt8>] = []
     private var outgoingHead = 0
@@ -34,6 +37,7 @@ actor HTTPServerConnection: ReactorBound, ServedConnection {
     private var afterSending = AfterSending.nothing
 
     private var request: HTTPRequest?
+    private var bodyByteCountMax = 0
     private var task: Task<Void, Never>?
     private var waitingProducers: [CheckedContinuation<Void, Never>] = []
 
@@ -56,8 +60,11 @@ actor HTTPServerConnection: ReactorBound, ServedConnection {
         self.configuration = configuration
         self.handler = handler
         port = try StreamPort(
-            socket, peerAddress: peerAddress, on: lane.reactor,
-            security: configuration.security.map(StreamSecurity.server) ?? .none)
+            socket,
+            peerAddress: peerAddress,
+            on: lane.reactor,
+            security: configuration.security.map(StreamSecurity.server) ?? .none
+        )
         machine = Machine(policy: configuration.policy, now: lane.reactor.now)
     }
 
@@ -129,7 +136,7 @@ extension HTTPServerConnection {
         for _ in 0..<Self.receivesPerTurnMax {
             guard !isClosed, !isReadingPaused else { return }
             let outcome = port.receive()
-            if handshakeDeadline != nil { advanceHandshake() }
+            if handshakeDeadline != nil, port.isEstablished { beginHTTP() }
             switch outcome {
             case .bytes(let bytes):
                 perform(machine.received(bytes.span, now: reactor.now))
@@ -149,8 +156,7 @@ extension HTTPServerConnection {
     }
 
     /// The first request gets its own time, from the end of the handshake on.
-    private func advanceHandshake() {
-        guard !port.isHandshaking else { return }
+    private func beginHTTP() {
         handshakeDeadline = nil
         machine = Machine(policy: configuration.policy, now: reactor.now)
     }
@@ -167,22 +173,32 @@ extension HTTPServerConnection {
         end()
     }
 
+    /// Performs actions in the order in which the machine gave them.
+    ///
+    /// An action may give the machine another event; what follows from that waits its turn, or a
+    /// "resume" would overtake the "pause" it answers.
     private func perform(_ actions: [Machine.Action]) {
-        for action in actions {
-            guard !isClosed else { return }
-            perform(action)
+        waitingActions += actions
+        guard !isPerforming else { return }
+        isPerforming = true
+        defer { isPerforming = false }
+        while !waitingActions.isEmpty {
+            let batch = waitingActions
+            waitingActions = []
+            for action in batch {
+                guard !isClosed else { return waitingActions = [] }
+                perform(action)
+            }
         }
-        if !actions.isEmpty { sendOutgoing() }
+        sendOutgoing()
     }
 
     private func perform(_ action: Machine.Action) {
-        let now = reactor.now
         switch action {
         case .request(let head):
             accept(head)
         case .body(let bytes):
-            request?.body += bytes
-            perform(machine.consumed(byteCount: bytes.count, now: now))
+            take(bytes)
         case .requestEnded:
             serve()
         case .requestFailed(let fault):
@@ -253,12 +269,39 @@ extension HTTPServerConnection {
 extension HTTPServerConnection {
     private func accept(_ head: RequestHead) {
         let context = RequestContext(
-            peerAddress: peerAddress, identity: port.identity, requestID: Self.makeRequestID())
+            peerAddress: peerAddress,
+            identity: port.identity,
+            requestID: Self.makeRequestID()
+        )
         request = HTTPRequest(head: head, body: [], context: context)
         let now = reactor.now
-        let limit = configuration.bodyByteCountMax(head)
-        perform(machine.limitBody(byteCount: limit, now: now))
+        bodyByteCountMax = configuration.bodyByteCountMax(head)
+        perform(machine.limitBody(byteCount: bodyByteCountMax, now: now))
         if !isClosed { perform(machine.bodyWanted(now: now)) }
+    }
+
+    /// Adds to the body of the request.
+    ///
+    /// The machine enforces the limit on what it has not parsed yet; a body that came together with
+    /// its head was parsed before the route's limit was known.
+    private func take(_ bytes: [UInt8]) {
+        guard let held = request?.body.count else { return }
+        if held + bytes.count <= bodyByteCountMax {
+            request?.body += bytes
+            return perform(machine.consumed(byteCount: bytes.count, now: reactor.now))
+        }
+        request = nil
+        let fault = MessageFault.bodyTooLarge
+        lane.observe(.requestRefused(peerAddress, code: fault.code))
+        let text = "{\"errors\":[\"\(fault.sentence)\"],\"code\":\"\(fault.code)\"}"
+        var head = ResponseHead(status: fault.status)
+        head.allowsReuse = false
+        do {
+            try head.fields.append(.contentType, "application/json")
+            perform(try machine.respond(head, body: Array(text.utf8), now: reactor.now))
+        } catch {
+            abort()
+        }
     }
 
     private func serve() {

@@ -52,7 +52,11 @@ final class StreamPort {
 
     var identity: StreamIdentity { session.map(StreamIdentity.init) ?? StreamIdentity() }
     var isHandshaking: Bool { session?.status == .handshaking }
-    var hasUnsent: Bool { !unsent.isEmpty }
+    /// Whether application bytes may pass: past the handshake, and not failed.
+    var isEstablished: Bool {
+        guard let session else { return true }
+        return session.status == .open || session.status == .peerFinished
+    }
 
     /// Queues a client's first bytes.
     func startHandshake() {
