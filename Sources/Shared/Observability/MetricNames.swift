@@ -11,8 +11,24 @@ package enum MetricNames {
         labels: ["metric"]
     )
 
+    /// Rows that grant but whose MAC does not hold.
+    package static let rowMACFailures = MetricDefinition(
+        "turnpike_server_row_mac_failures_total",
+        .counter,
+        help: "Reads of a row that was inserted or altered behind the server's back.",
+        labels: ["table"]
+    )
+
+    /// Calls without a valid credential, or without the right.
+    package static let callRefusals = MetricDefinition(
+        "turnpike_server_call_refusals_total",
+        .counter,
+        help: "Calls that were refused for who made them.",
+        labels: ["reason"]
+    )
+
     /// All of them; a test checks the names.
     package static let all: [MetricDefinition] = [
-        labelSetsOverflowed
+        labelSetsOverflowed, rowMACFailures, callRefusals,
     ]
 }

@@ -13,6 +13,13 @@ package struct ServerRow: Equatable, Sendable {
 
 /// Which replicas there are and when each was last seen, by the database's clock.
 package enum ServerRepository {
+    /// The database's clock, the one that all replicas share.
+    package static func time(
+        in transaction: PostgresTransaction
+    ) async throws(PostgresError) -> Timestamp {
+        try await transaction.query("SELECT clock_timestamp()").single().decode(at: 0)
+    }
+
     /// Says that a replica has started.
     package static func announce(
         _ name: String,

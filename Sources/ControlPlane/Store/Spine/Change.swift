@@ -1,4 +1,4 @@
-package import Postgres
+import Postgres
 package import Wire
 
 /// One entry of the feed by which readers catch up.

@@ -123,6 +123,16 @@ package struct Spine: Sendable {
         }
     }
 
+    /// Writes what is neither configuration nor worth an audit record.
+    package func write<Value>(
+        _ body: (PostgresTransaction) async throws -> Value
+    ) async throws(SpineFailure) -> Value {
+        try await pool.withTransaction(isolation: .readCommitted) {
+            database throws(SpineFailure) in
+            try await Self.run { try await body(database) }
+        }
+    }
+
     private static func run<Value>(
         _ body: () async throws -> Value
     ) async throws(SpineFailure) -> Value {

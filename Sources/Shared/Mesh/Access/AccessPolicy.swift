@@ -75,7 +75,7 @@ package struct PathGlob: Hashable, Sendable, CustomStringConvertible {
     /// Whether this glob yields to `other` when both match, by Vault's order: the one whose
     /// first wildcard stands earlier, the one that ends in `*`, the one with more `+`, the
     /// shorter one, and at last the one that sorts first.
-    func yields(to other: PathGlob) -> Bool {
+    package func yields(to other: PathGlob) -> Bool {
         if firstWildcard != other.firstWildcard { return firstWildcard < other.firstWildcard }
         if isOpenEnded != other.isOpenEnded { return isOpenEnded }
         if plusCount != other.plusCount { return plusCount > other.plusCount }

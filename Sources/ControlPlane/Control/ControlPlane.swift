@@ -1,0 +1,74 @@
+package import Mesh
+package import Observability
+package import Postgres
+package import Store
+package import Wire
+
+/// One open replica of the control plane: what every room stands on.
+///
+/// Rooms are values that it hands out (`tokens`, `policies`, `audit` …), each in an extension of
+/// its own file. Calls may come from any task.
+package final class ControlPlane: Sendable {
+    package let pool: PostgresPool
+    package let spine: Spine
+    package let keyring: Keyring
+    /// Tags and checks rows that grant.
+    package let rowGuard: RowGuard
+    package let cluster: ClusterRow
+    package let serverName: Mesh.ServerName
+    /// The version of the program, for people.
+    package let version: String
+    package let surroundings: Surroundings
+
+    let alarms: RowAlarms
+    let refusals = RefusalCounter()
+    let principals = PrincipalCache()
+
+    init(
+        spine: Spine,
+        keyring: Keyring,
+        settings: ControlSettings,
+        surroundings: Surroundings
+    ) {
+        pool = spine.pool
+        self.spine = spine
+        self.keyring = keyring
+        cluster = keyring.cluster
+        serverName = settings.serverName
+        version = settings.version
+        self.surroundings = surroundings
+        let alarms = RowAlarms(logger: surroundings.logger, metrics: surroundings.metrics)
+        self.alarms = alarms
+        rowGuard = keyring.rowGuard { alarms.raise($0) }
+    }
+
+    package var trustDomain: TrustDomain { cluster.trustDomain }
+    package var logger: Logger { surroundings.logger }
+    package var metrics: MetricRegistry { surroundings.metrics }
+
+    /// The host's wall clock; what must hold between replicas uses the database's instead.
+    package func now() -> Timestamp { surroundings.now() }
+
+    /// A new identifier.
+    package func makeID() -> UUIDv7 { surroundings.makeID(surroundings.now()) }
+
+    /// This replica as the one who acts.
+    package var server: Caller {
+        Caller(principal: "server/\(serverName)", displayName: serverName.text)
+    }
+}
+
+/// What the operator decided about a replica.
+package struct ControlSettings: Sendable {
+    /// The trust domain of a new cluster; an existing one must have the same.
+    package let trustDomain: TrustDomain
+    package let serverName: Mesh.ServerName
+    /// The version of the program, for people.
+    package let version: String
+
+    package init(trustDomain: TrustDomain, serverName: Mesh.ServerName, version: String) {
+        self.trustDomain = trustDomain
+        self.serverName = serverName
+        self.version = version
+    }
+}

@@ -1,0 +1,66 @@
+package import Store
+import Wire
+
+/// Creations that their callers may repeat without doing them twice.
+///
+/// Never for answers that hold a secret: they would be kept.
+package struct Idempotency: Sendable {
+    package static let keyBytesMax = 255
+
+    private let control: ControlPlane
+
+    init(_ control: ControlPlane) { self.control = control }
+
+    /// Claims a key for a request of a principal, or says what happened to it.
+    package func claim(
+        principal: String,
+        key: String,
+        requestHash: [UInt8]
+    ) async throws(ControlError) -> IdempotencyClaim {
+        guard (1...Self.keyBytesMax).contains(key.utf8.count), Text.isPrintableASCII(key) else {
+            throw .invalid(
+                "idempotency_key.invalid",
+                field: "Idempotency-Key",
+                "must be 1 to \(Self.keyBytesMax) printable ASCII characters"
+            )
+        }
+        return try await control.write { database in
+            try await IdempotencyRepository.claim(
+                principal: principal,
+                key: key,
+                requestHash: requestHash,
+                in: database
+            )
+        }
+    }
+
+    /// Keeps the answer of a claimed request for a day.
+    package func complete(
+        principal: String,
+        key: String,
+        status: Int,
+        body: [UInt8]
+    ) async throws(ControlError) {
+        try await control.write { database in
+            try await IdempotencyRepository.complete(
+                principal: principal,
+                key: key,
+                status: status,
+                body: body,
+                in: database
+            )
+        }
+    }
+
+    /// Gives a claimed key back after a request that had no effect.
+    package func abandon(principal: String, key: String) async throws(ControlError) {
+        try await control.write { database in
+            try await IdempotencyRepository.abandon(principal: principal, key: key, in: database)
+        }
+    }
+}
+
+extension ControlPlane {
+    /// Creations that their callers may repeat.
+    package var idempotency: Idempotency { Idempotency(self) }
+}

@@ -1,0 +1,196 @@
+package import Mesh
+package import Postgres
+package import Store
+import Wire
+
+/// Rights on the API: two policies that always exist, and those that people write.
+package struct Policies: Sendable {
+    private let control: ControlPlane
+
+    init(_ control: ControlPlane) { self.control = control }
+
+    /// Creates or replaces a policy; unchanged content makes no new version.
+    ///
+    /// - Parameters:
+    ///   - policy: what to store under its own name.
+    ///   - expected: refuse unless the policy is at this version; 0 means "must not exist".
+    package func put(
+        _ policy: AccessPolicy,
+        expected: Int64? = nil,
+        by caller: Caller
+    ) async throws(ControlError) -> (row: PolicyRow, isNew: Bool) {
+        try Self.refuseBuiltIn(policy.name)
+        try checkGrant(policy, by: caller)
+        let outcome = try await control.act(
+            caller,
+            action: "policy.put",
+            resource: "policies/\(policy.name)"
+        ) { act in
+            try await ClusterRepository.lockIdentity(in: act.database)
+            let old = try await find(policy.name, in: act.database)
+            try Self.check(expected, against: old)
+            if let old, old.policy == policy {
+                act.conclude(outcome: "unchanged")
+                return (row: old, isNew: false)
+            }
+            let row = PolicyRow(
+                policy: policy,
+                version: (old?.version ?? 0) + 1,
+                createdAt: old?.createdAt ?? act.at,
+                updatedAt: act.at,
+                createdBy: old?.createdBy ?? caller.principal
+            )
+            try await PolicyRepository.put(row, guardedBy: control.rowGuard, in: act.database)
+            act.describe(["version": .number(row.version), "policy": policy.document])
+            return (row: row, isNew: old == nil)
+        }
+        control.principals.flush()
+        return outcome
+    }
+
+    /// Deletes a policy that no live token names.
+    package func delete(
+        _ name: String,
+        expected: Int64? = nil,
+        by caller: Caller
+    ) async throws(ControlError) {
+        try Self.refuseBuiltIn(name)
+        try await control.act(
+            caller,
+            action: "policy.delete",
+            resource: "policies/\(name)"
+        ) { act in
+            try await ClusterRepository.lockIdentity(in: act.database)
+            guard let old = try await find(name, in: act.database) else {
+                throw Self.notFound(name)
+            }
+            try Self.check(expected, against: old)
+            let holders = try await TokenRepository.live(
+                holding: name,
+                at: act.at,
+                guardedBy: control.rowGuard,
+                in: act.database
+            )
+            guard holders.isEmpty else {
+                throw ControlError.conflict(
+                    Complaint(
+                        "policy.in_use",
+                        "\(holders.count) live tokens name the policy \(name): revoke them first,"
+                            + " beginning with \(holders[0].accessor)"
+                    )
+                )
+            }
+            _ = try await PolicyRepository.delete(name, in: act.database)
+        }
+        control.principals.flush()
+    }
+
+    /// One policy by name, the built-in ones included.
+    package func find(_ name: String) async throws(ControlError) -> PolicyRow {
+        if let builtIn = builtIn(name) { return builtIn }
+        let row = try await control.read { database in try await find(name, in: database) }
+        guard let row else { throw Self.notFound(name) }
+        return row
+    }
+
+    /// One page in order of their names, after a name; the built-in ones stand among the others.
+    package func list(
+        after name: String? = nil,
+        limit: Int = 100
+    ) async throws(ControlError) -> [PolicyRow] {
+        let limit = max(1, min(limit, PolicyRepository.pageMax))
+        let rows = try await control.read { database in
+            try await PolicyRepository.list(
+                after: name,
+                limit: limit,
+                guardedBy: control.rowGuard,
+                in: database
+            )
+        }
+        let builtIn = BuiltInPolicies.all.compactMap { self.builtIn($0.name) }
+            .filter { row in name.map { row.policy.name > $0 } ?? true }
+        let all = (rows + builtIn).sorted { $0.policy.name < $1.policy.name }
+        return Array(all.prefix(limit))
+    }
+
+    /// The policies of these names that exist; forged ones do not.
+    func resolve(
+        _ names: [String],
+        in database: PostgresTransaction
+    ) async throws -> [AccessPolicy] {
+        let builtIn = names.compactMap(BuiltInPolicies.find)
+        let others = names.filter { BuiltInPolicies.find($0) == nil }
+        guard !others.isEmpty else { return builtIn }
+        let rows = try await PolicyRepository.find(
+            others,
+            guardedBy: control.rowGuard,
+            in: database
+        )
+        return builtIn + rows.map(\.policy)
+    }
+
+    /// Refuses to let a caller hand out rights that it lacks itself, without `sudo` on the policy.
+    func checkGrant(_ policy: AccessPolicy, by caller: Caller) throws(ControlError) {
+        guard !caller.may(.sudo, on: "policies/\(policy.name)") else { return }
+        guard let lack = GrantRule.firstLack(of: policy, holder: caller.policies) else { return }
+        throw .forbidden(
+            Complaint(
+                "policy.beyond_own_rights",
+                "\(caller.principal) cannot grant \(lack.capability.rawValue) on \(lack.path)"
+                    + " without having it, or sudo on policies/\(policy.name)"
+            )
+        )
+    }
+
+    private func find(
+        _ name: String,
+        in database: PostgresTransaction
+    ) async throws -> PolicyRow? {
+        try await PolicyRepository.find([name], guardedBy: control.rowGuard, in: database).first
+    }
+
+    private func builtIn(_ name: String) -> PolicyRow? {
+        BuiltInPolicies.find(name).map { policy in
+            PolicyRow(
+                policy: policy,
+                version: 1,
+                createdAt: control.cluster.createdAt,
+                updatedAt: control.cluster.createdAt,
+                createdBy: "built-in"
+            )
+        }
+    }
+
+    private static func check(
+        _ expected: Int64?,
+        against old: PolicyRow?
+    ) throws(ControlError) {
+        guard let expected, expected != old?.version ?? 0 else { return }
+        throw .preconditionFailed(
+            Complaint(
+                "policy.changed",
+                old.map { "the policy is at version \($0.version), not \(expected): read it again" }
+                    ?? "the policy does not exist"
+            )
+        )
+    }
+
+    private static func refuseBuiltIn(_ name: String) throws(ControlError) {
+        guard BuiltInPolicies.find(name) != nil else { return }
+        throw .conflict(
+            Complaint(
+                "policy.built_in",
+                "the policy \(name) is built in and cannot be changed or deleted"
+            )
+        )
+    }
+
+    private static func notFound(_ name: String) -> ControlError {
+        .notFound(Complaint("policy.not_found", "there is no policy \(Redaction.text(name))"))
+    }
+}
+
+extension ControlPlane {
+    /// Rights on the API.
+    package var policies: Policies { Policies(self) }
+}

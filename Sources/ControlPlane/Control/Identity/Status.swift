@@ -1,0 +1,70 @@
+package import Mesh
+package import Store
+package import Wire
+
+/// What a replica says about itself and its cluster.
+package struct Status: Equatable, Sendable {
+    package let clusterID: UUIDv7
+    package let trustDomain: TrustDomain
+    package let server: Mesh.ServerName
+    package let version: String
+    package let revision: Int64
+    package let servers: [ServerRow]
+    /// Live tokens with the policy `admin`, the bootstrap token included.
+    package let administratorCount: Int
+    /// When the bootstrap token ends, while one is live: the cluster has no administrator yet.
+    package let bootstrapExpiresAt: Timestamp?
+    /// Rows that somebody wrote behind the server's back.
+    package let rowAlarms: [RowAlarm]
+}
+
+extension ControlPlane {
+    /// What this replica and its cluster look like now.
+    package func status() async throws(ControlError) -> Status {
+        try await read { database in
+            let now = try await ServerRepository.time(in: database)
+            let administrators = try await TokenRepository.live(
+                holding: BuiltInPolicies.adminName,
+                at: now,
+                guardedBy: rowGuard,
+                in: database
+            )
+            return Status(
+                clusterID: cluster.id,
+                trustDomain: trustDomain,
+                server: serverName,
+                version: version,
+                revision: try await RevisionRepository.current(in: database),
+                servers: try await ServerRepository.list(in: database),
+                administratorCount: administrators.count,
+                bootstrapExpiresAt: administrators.first { $0.kind == .bootstrap }?.expiresAt,
+                rowAlarms: try await RowAlarmRepository.list(in: database)
+            )
+        }
+    }
+
+    /// Says which addresses this replica listens on, once it does.
+    package func announce(
+        apiAddress: String,
+        agentAddress: String
+    ) async throws(ControlError) {
+        try await write { database in
+            try await ServerRepository.announce(
+                serverName.text,
+                apiAddress: apiAddress,
+                agentAddress: agentAddress,
+                version: version,
+                in: database
+            )
+        }
+    }
+
+    /// One round of what must happen every few seconds: a sign of life, refusals and alarms.
+    package func keepHouse() async throws(ControlError) {
+        try await write { database in
+            try await ServerRepository.touch(serverName.text, in: database)
+        }
+        try await keepRefusals()
+        await keepAlarms()
+    }
+}
