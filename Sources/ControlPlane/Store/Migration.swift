@@ -24,7 +24,8 @@ package struct Migration: Equatable, Sendable {
             version: 1,
             name: "foundation",
             text: PackageResources.m0001_foundation_sql
-        )
+        ),
+        Migration(version: 2, name: "spine", text: PackageResources.m0002_spine_sql),
     ]
 }
 

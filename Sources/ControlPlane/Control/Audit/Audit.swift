@@ -1,6 +1,6 @@
 package import Ledger
 package import Store
-package import Wire
+import Wire
 
 /// What the check of a chain found.
 package struct AuditVerification: Equatable, Sendable {

@@ -1,5 +1,5 @@
-package import Observability
-package import Store
+import Observability
+import Store
 import Synchronization
 
 /// Rows whose MAC did not hold, on their way into the log, the counters and the database.

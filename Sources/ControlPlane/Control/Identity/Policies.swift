@@ -1,5 +1,5 @@
 package import Mesh
-package import Postgres
+import Postgres
 package import Store
 import Wire
 

@@ -1,4 +1,6 @@
 package import Crypto
+import Mesh
+import Store
 import Wire
 
 /// Where a sealed secret belongs; it opens nowhere else.

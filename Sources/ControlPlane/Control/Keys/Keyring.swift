@@ -1,7 +1,7 @@
-package import Crypto
+import Crypto
 import Mesh
 import Store
-package import Wire
+import Wire
 
 /// The keys that this cluster works with, held in memory only.
 ///

@@ -1,6 +1,6 @@
-package import Mesh
+import Mesh
 package import Postgres
-package import Store
+import Store
 import Wire
 
 /// A failure inside the start transaction that is not the database's.
