@@ -11,9 +11,8 @@ package struct Policies: Sendable {
 
     /// Creates or replaces a policy; unchanged content makes no new version.
     ///
-    /// - Parameters:
-    ///   - policy: what to store under its own name.
-    ///   - expected: refuse unless the policy is at this version; 0 means "must not exist".
+    /// With `expected` it is refused unless the policy is at that version; 0 means "must not
+    /// exist".
     package func put(
         _ policy: AccessPolicy,
         expected: Int64? = nil,
