@@ -104,6 +104,7 @@ extension Hello {
             "trust_version": .number(trustVersion),
             "trust_hash": .string(trustHash.hex),
             "held": .list(held.sorted().map { .string($0.hex) }),
+            "mesh_address": meshAddress.map { .string($0) },
         ])
     }
 
@@ -120,6 +121,10 @@ extension Hello {
                 try reader.list("held", limit: Self.heldMax) { hash throws(FieldError) in
                     try hash.digest()
                 }
+            ),
+            meshAddress: try reader.optionalString(
+                "mesh_address",
+                bytes: 1...Self.meshAddressMaxBytes
             )
         )
     }
@@ -230,30 +235,6 @@ extension CertificateAnswer {
                 "retry_after",
                 in: .zero ... .seconds(86_400)
             )
-        )
-    }
-}
-
-extension EvidenceBatch {
-    var document: Document {
-        .fields([
-            "batch": .number(batch),
-            "decisions": .list(decisions.map(\.document)),
-            "flows": .list(flows.map(\.document)),
-            "dropped": .number(dropped),
-        ])
-    }
-
-    init(from reader: inout FieldReader) throws(FieldError) {
-        self.init(
-            batch: try reader.required("batch").counter(),
-            decisions: try reader.maps(
-                "decisions",
-                limit: Self.entriesMax,
-                Decision.init(from:)
-            ),
-            flows: try reader.maps("flows", limit: Self.entriesMax, Flow.init(from:)),
-            dropped: try reader.required("dropped").counter()
         )
     }
 }

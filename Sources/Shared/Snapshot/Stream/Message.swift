@@ -58,6 +58,8 @@ package struct Hello: Hashable, Sendable {
     package static let version = 1
     /// The most section hashes in one hello.
     package static let heldMax = Manifest.sectionsMax
+    /// The longest mesh address: a DNS name and a port.
+    package static let meshAddressMaxBytes = 261
 
     /// The agent; must be the one that the certificate names.
     package var agent: AgentName
@@ -73,6 +75,8 @@ package struct Hello: Hashable, Sendable {
     package var trustHash: SHA256Digest
     /// Sections that it need not be sent.
     package var held: Set<SHA256Digest>
+    /// `host:port` under which other agents reach it; nil leaves what the server knows.
+    package var meshAddress: String?
 
     package init(
         agent: AgentName,
@@ -81,7 +85,8 @@ package struct Hello: Hashable, Sendable {
         head: [UInt8]?,
         trustVersion: UInt64,
         trustHash: SHA256Digest,
-        held: Set<SHA256Digest>
+        held: Set<SHA256Digest>,
+        meshAddress: String? = nil
     ) {
         self.agent = agent
         self.software = software
@@ -90,6 +95,7 @@ package struct Hello: Hashable, Sendable {
         self.trustVersion = trustVersion
         self.trustHash = trustHash
         self.held = held
+        self.meshAddress = meshAddress
     }
 }
 
@@ -204,28 +210,6 @@ package struct CertificateAnswer: Hashable, Sendable {
         self.chain = chain
         self.error = error
         self.retryAfter = retryAfter
-    }
-}
-
-/// Decisions and flows, numbered so that a batch that is sent twice is stored once.
-package struct EvidenceBatch: Hashable, Sendable {
-    /// The most decisions or flows of one batch.
-    package static let entriesMax = 1024
-
-    /// Ascending per agent; survives restarts.
-    package var batch: UInt64
-    /// In the order in which they happened.
-    package var decisions: [Decision]
-    /// Of minutes that are over.
-    package var flows: [Flow]
-    /// Decisions that were dropped since the last batch.
-    package var dropped: UInt64
-
-    package init(batch: UInt64, decisions: [Decision], flows: [Flow], dropped: UInt64) {
-        self.batch = batch
-        self.decisions = decisions
-        self.flows = flows
-        self.dropped = dropped
     }
 }
 

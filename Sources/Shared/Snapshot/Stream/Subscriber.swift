@@ -51,6 +51,7 @@ package struct Subscriber: Sendable {
     }
 
     private let software: String
+    private let meshAddress: String?
     private let serverCount: Int
     private var verifier: SnapshotVerifier
     private var head: [UInt8]?
@@ -68,6 +69,7 @@ package struct Subscriber: Sendable {
     /// - Parameters:
     ///   - agent: the own name.
     ///   - software: its version, for people.
+    ///   - meshAddress: `host:port` under which other agents reach it.
     ///   - trust: the trust document that is held.
     ///   - mark: the floor, even if the snapshot itself was lost.
     ///   - restored: what is enforced already, with the bytes of its sections.
@@ -75,6 +77,7 @@ package struct Subscriber: Sendable {
     package init(
         agent: AgentName,
         software: String,
+        meshAddress: String? = nil,
         trust: TrustAnchor,
         mark: SnapshotMark?,
         restored: (value: ValidatedSnapshot, sections: [SHA256Digest: [UInt8]])?,
@@ -82,6 +85,7 @@ package struct Subscriber: Sendable {
     ) {
         precondition(serverCount > 0, "an agent without a server cannot subscribe")
         self.software = software
+        self.meshAddress = meshAddress
         self.serverCount = serverCount
         verifier = SnapshotVerifier(
             agent: agent,
@@ -121,7 +125,8 @@ package struct Subscriber: Sendable {
             trustHash: verifier.trust.hash,
             held: Set(
                 (Set(sections.keys).union(fetched.keys)).sorted().prefix(Hello.heldMax)
-            )
+            ),
+            meshAddress: meshAddress
         )
         return [.send(.hello(hello))]
     }
