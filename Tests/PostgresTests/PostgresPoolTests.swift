@@ -41,7 +41,7 @@ import Testing
     @Test func aRequestThatWaitsTooLongIsRefused() async throws {
         var limits = PoolLimits()
         limits.connectionsMax = 1
-        limits.acquireTimeout = .milliseconds(200)
+        limits.acquireTimeout = .seconds(4)
         try await withPool(limits) { pool, _ in
             try await pool.withConnection { connection throws(PostgresError) in
                 await #expect(throws: PostgresError.timedOut(.connection)) {

@@ -24,6 +24,7 @@ package struct SQLState: Equatable, Hashable, Sendable {
     package static let idleInTransactionTimeout = SQLState(code: "25P03")
     package static let featureNotSupported = SQLState(code: "0A000")
     package static let invalidStatementName = SQLState(code: "26000")
+    package static let duplicateDatabase = SQLState(code: "42P04")
     package static let raisedByFunction = SQLState(code: "P0001")
 
     /// The first two characters.

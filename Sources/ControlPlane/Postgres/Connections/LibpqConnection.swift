@@ -63,6 +63,18 @@ final class LibpqConnection: @unchecked Sendable {
     }
 }
 
+// MARK: - Passwords
+
+extension LibpqConnection {
+    /// What a server stores in place of a password (RFC 5802 section 3); takes milliseconds.
+    func scramVerifier(password: String, user: String) -> String? {
+        let text = unsafe PQencryptPasswordConn(pointer, password, user, "scram-sha-256")
+        guard let text = unsafe text else { return nil }
+        defer { unsafe PQfreemem(text) }
+        return unsafe String(cString: text)
+    }
+}
+
 // MARK: - Sending
 
 extension LibpqConnection {

@@ -179,6 +179,24 @@ extension PostgresConnection {
     /// Ends the session; what runs or waits fails.
     package func close() { finish(.closed) }
 
+    /// What the server keeps in place of a password, safe to stand between quotes.
+    func scramVerifier(
+        of password: String,
+        for role: PostgresName
+    ) throws(PostgresError) -> String {
+        let verifier = libpq.scramVerifier(password: password, user: role.text)
+        let isPlain = verifier?.utf8.allSatisfy { byte in
+            switch byte {
+            case 43, 45, 47...58, 61, 65...90, 97...122, 36: true
+            default: false
+            }
+        }
+        guard let verifier, isPlain == true else {
+            throw .protocolViolation("no SCRAM verifier")
+        }
+        return verifier
+    }
+
     private var currentEffect: ConnectionBatch.Effect {
         transaction == .none ? .unknown : .lostWithConnection
     }
