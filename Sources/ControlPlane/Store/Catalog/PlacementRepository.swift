@@ -1,0 +1,124 @@
+package import Mesh
+package import Postgres
+
+/// Which agent may host which service; forged rows are absent from every answer.
+package enum PlacementRepository {
+    private static let select: SQL = """
+        SELECT namespace, service, agent, revision, created_at, updated_at, created_by, mac
+        FROM turnpike.placements
+        """
+
+    /// The statement that stores a placement; a forged row of its key is replaced.
+    package static func put(_ row: Stored<Placement>, guardedBy rowGuard: RowGuard) -> SQL {
+        let placement = row.value
+        return """
+            INSERT INTO turnpike.placements (
+                namespace, service, agent, revision, created_at, updated_at, created_by, mac
+            ) VALUES (
+                \(placement.service.namespace.text), \(placement.service.name.text),
+                \(placement.agent.text), \(row.revision), \(row.createdAt), \(row.updatedAt),
+                \(row.createdBy), \(rowGuard.tag(content(of: row)))
+            )
+            ON CONFLICT (namespace, service, agent) DO UPDATE SET revision = excluded.revision,
+                created_at = excluded.created_at, updated_at = excluded.updated_at,
+                created_by = excluded.created_by, mac = excluded.mac
+            """
+    }
+
+    /// The statement that removes a placement.
+    package static func delete(_ service: ServiceName, _ agent: AgentName) -> SQL {
+        """
+        DELETE FROM turnpike.placements WHERE namespace = \(service.namespace.text)
+        AND service = \(service.name.text) AND agent = \(agent.text)
+        """
+    }
+
+    /// Those of these placements that exist.
+    package static func find(
+        _ placements: [Placement],
+        guardedBy rowGuard: RowGuard,
+        in transaction: PostgresTransaction
+    ) async throws(PostgresError) -> [Stored<Placement>] {
+        guard !placements.isEmpty else { return [] }
+        return try await transaction.query(
+            """
+            \(fragment: select) WHERE (namespace, service, agent) IN (
+                SELECT * FROM unnest(
+                    \(placements.map(\.service.namespace.text)),
+                    \(placements.map(\.service.name.text)), \(placements.map(\.agent.text))
+                )
+            )
+            """
+        ).items { row throws(PostgresError) in try read(row, rowGuard) }
+    }
+
+    /// One page in order of service and agent, perhaps of one service, of one agent, or both.
+    package static func list(
+        service: ServiceName? = nil,
+        agent: AgentName? = nil,
+        after: String?,
+        limit: Int,
+        guardedBy rowGuard: RowGuard,
+        in transaction: PostgresTransaction
+    ) async throws(PostgresError) -> Page<Stored<Placement>> {
+        let bounds = PageBounds(after: after, limit: limit)
+        let ofService: SQL =
+            service.map {
+                "AND namespace = \($0.namespace.text) AND service = \($0.name.text)"
+            } ?? ""
+        let ofAgent: SQL = agent.map { "AND agent = \($0.text)" } ?? ""
+        let rows = try await transaction.query(
+            """
+            \(fragment: select)
+            WHERE (\(bounds.isFirst)
+                OR (namespace, service, agent) > (\(bounds[0]), \(bounds[1]), \(bounds[2])))
+            \(fragment: ofService) \(fragment: ofAgent)
+            ORDER BY namespace, service, agent LIMIT \(bounds.rowLimit)
+            """
+        )
+        return try bounds.page(
+            rows,
+            key: { row throws(PostgresError) in
+                let agent: String = try row.decode("agent")
+                return "\(try row.serviceName("namespace", "service"))/\(agent)"
+            },
+            { row throws(PostgresError) in try read(row, rowGuard) }
+        )
+    }
+
+    /// Which of these agents exist, in whatever state.
+    package static func existingAgents(
+        _ names: [AgentName],
+        in transaction: PostgresTransaction
+    ) async throws(PostgresError) -> Set<AgentName> {
+        guard !names.isEmpty else { return [] }
+        let rows = try await transaction.query(
+            "SELECT name FROM turnpike.agents WHERE name = ANY(\(names.map(\.text)))"
+        )
+        return Set(try rows.items { row throws(PostgresError) in try row.label("name") })
+    }
+
+    private static func content(of row: Stored<Placement>) -> RowContent {
+        var content = RowContent(
+            table: "placements",
+            key: "\(row.value.service)/\(row.value.agent)"
+        )
+        content.add("revision", row.revision)
+        content.add("created_by", row.createdBy)
+        return content
+    }
+
+    private static func read(
+        _ row: Row,
+        _ rowGuard: RowGuard
+    ) throws(PostgresError) -> Stored<Placement>? {
+        let stored = try row.stored(
+            Placement(
+                service: try row.serviceName("namespace", "service"),
+                agent: try row.label("agent")
+            )
+        )
+        let tag: [UInt8] = try row.decode("mac")
+        return rowGuard.isAuthentic(content(of: stored), tag: tag) ? stored : nil
+    }
+}

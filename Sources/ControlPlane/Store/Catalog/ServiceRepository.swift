@@ -1,0 +1,94 @@
+package import Mesh
+package import Postgres
+import Wire
+
+/// Services by namespace and name.
+package enum ServiceRepository {
+    private static let select: SQL = """
+        SELECT namespace, name, protocol, leaf_ttl_seconds, description, meta, revision,
+            created_at, updated_at, created_by
+        FROM turnpike.services
+        """
+
+    /// The statement that stores a service, new or changed.
+    package static func put(_ row: Stored<Service>) -> SQL {
+        let service = row.value
+        return """
+            INSERT INTO turnpike.services (
+                namespace, name, protocol, leaf_ttl_seconds, description, meta, revision,
+                created_at, updated_at, created_by
+            ) VALUES (
+                \(service.name.namespace.text), \(service.name.name.text),
+                \(service.applicationProtocol.rawValue), \(service.leafLifetime.components.seconds),
+                \(service.description), \(Document.map(service.meta).jsonText), \(row.revision),
+                \(row.createdAt), \(row.updatedAt), \(row.createdBy)
+            )
+            ON CONFLICT (namespace, name) DO UPDATE SET protocol = excluded.protocol,
+                leaf_ttl_seconds = excluded.leaf_ttl_seconds,
+                description = excluded.description, meta = excluded.meta,
+                revision = excluded.revision, updated_at = excluded.updated_at
+            """
+    }
+
+    /// The statement that removes a service.
+    package static func delete(_ name: ServiceName) -> SQL {
+        """
+        DELETE FROM turnpike.services
+        WHERE namespace = \(name.namespace.text) AND name = \(name.name.text)
+        """
+    }
+
+    /// Those of these services that exist.
+    package static func find(
+        _ names: [ServiceName],
+        in transaction: PostgresTransaction
+    ) async throws(PostgresError) -> [Stored<Service>] {
+        guard !names.isEmpty else { return [] }
+        return try await transaction.query(
+            """
+            \(fragment: select) WHERE (namespace, name) IN (
+                SELECT * FROM unnest(\(names.map(\.namespace.text)), \(names.map(\.name.text)))
+            )
+            """
+        ).items(read)
+    }
+
+    /// One page in order of the names, of one namespace or of all.
+    package static func list(
+        namespace: NamespaceName? = nil,
+        after: String?,
+        limit: Int,
+        in transaction: PostgresTransaction
+    ) async throws(PostgresError) -> Page<Stored<Service>> {
+        let bounds = PageBounds(after: after, limit: limit)
+        let filter: SQL = namespace.map { "AND namespace = \($0.text)" } ?? ""
+        let rows = try await transaction.query(
+            """
+            \(fragment: select)
+            WHERE (\(bounds.isFirst) OR (namespace, name) > (\(bounds[0]), \(bounds[1])))
+            \(fragment: filter) ORDER BY namespace, name LIMIT \(bounds.rowLimit)
+            """
+        )
+        return try bounds.page(
+            rows,
+            key: { row throws(PostgresError) in try row.serviceName().description },
+            read
+        )
+    }
+
+    private static func read(_ row: Row) throws(PostgresError) -> Stored<Service>? {
+        let word: String = try row.decode("protocol")
+        guard let applicationProtocol = Service.ApplicationProtocol(rawValue: word) else {
+            throw .undecodable(column: "protocol", type: .text, .unknownValue)
+        }
+        return try row.stored(
+            Service(
+                name: try row.serviceName(),
+                applicationProtocol: applicationProtocol,
+                leafLifetime: .seconds(try row.decode("leaf_ttl_seconds", as: Int64.self)),
+                description: try row.decode("description"),
+                meta: try row.texts("meta")
+            )
+        )
+    }
+}
