@@ -26,6 +26,7 @@ package struct Migration: Equatable, Sendable {
             text: PackageResources.m0001_foundation_sql
         ),
         Migration(version: 2, name: "spine", text: PackageResources.m0002_spine_sql),
+        Migration(version: 3, name: "catalog", text: PackageResources.m0003_catalog_sql),
     ]
 }
 

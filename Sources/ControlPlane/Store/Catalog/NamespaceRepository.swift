@@ -51,7 +51,11 @@ package enum NamespaceRepository {
             ORDER BY name LIMIT \(bounds.rowLimit)
             """
         )
-        return try bounds.page(rows, key: { row throws(PostgresError) in try row.decode("name") }, read)
+        return try bounds.page(
+            rows,
+            key: { row throws(PostgresError) in try row.decode("name") },
+            read
+        )
     }
 
     private static func read(_ row: Row) throws(PostgresError) -> Stored<Namespace>? {
