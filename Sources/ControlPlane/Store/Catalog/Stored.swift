@@ -42,8 +42,9 @@ package struct Page<Item: Equatable & Sendable>: Equatable, Sendable {
     package static var limitMax: Int { 1_000 }
 
     package let items: [Item]
-    /// Where the next page begins; nil at the end. A page may be short, or empty, before the end,
-    /// since rows that count as absent are left out.
+    /// Where the next page begins; nil at the end.
+    ///
+    /// A page may be short, or empty, before the end: rows that count as absent are left out.
     package let next: String?
 
     package init(items: [Item], next: String?) {
