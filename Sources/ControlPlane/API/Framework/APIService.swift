@@ -1,0 +1,231 @@
+import Control
+package import HTTP
+package import Transport
+import Mesh
+import Wire
+
+/// Answers every request of the admin API: finds the route, authenticates, authorises on the
+/// route's canonical resource path, and only then lets an operation touch storage.
+package struct APIService: Sendable {
+    package let table: RouteTable
+    private let services: APIServices
+
+    package init(_ table: RouteTable, services: APIServices) {
+        self.table = table
+        self.services = services
+    }
+
+    /// Most bytes of a body that this request may have; for the server's own limit.
+    package func bodyByteCountMax(of head: RequestHead) -> Int {
+        guard case .found(let route, _) = table.match(head.method, path: head.path) else {
+            return Route.bodyByteCountMaxDefault
+        }
+        return route.request == nil ? 0 : route.bodyByteCountMax
+    }
+
+    /// Answers one request; every failure is an answer too.
+    package func handle(_ request: HTTPRequest) async -> HTTPResponse {
+        let start = ContinuousClock.now
+        let requestID = request.context.requestID
+        var name = "none"
+        let response: HTTPResponse
+        switch table.match(request.head.method, path: request.head.path) {
+        case .found(let route, let captures):
+            name = route.name
+            do {
+                response = try await answer(request, route, captures)
+            } catch {
+                response = ErrorResponse.response(for: error, requestID: requestID)
+            }
+        case .methodNotAllowed(let allow):
+            let tokens = allow.map(\.token).joined(separator: ", ")
+            var refusal = ErrorResponse.response(
+                .methodNotAllowed,
+                code: "request.method",
+                ["this path answers \(tokens)"],
+                requestID: requestID
+            )
+            try? refusal.fields.append(.allow, tokens)
+            response = refusal
+        case .notFound:
+            response = ErrorResponse.response(
+                .notFound,
+                code: "request.path",
+                ["there is no such path; /v1/openapi.json lists them all"],
+                requestID: requestID
+            )
+        case .refused(let fault):
+            response = ErrorResponse.response(
+                .badRequest,
+                code: "request.path",
+                [fault.sentence],
+                requestID: requestID
+            )
+        }
+        services.count(name, response.status.code, ContinuousClock.now - start)
+        return response
+    }
+
+    private func answer(
+        _ request: HTTPRequest,
+        _ route: Route,
+        _ captures: Captures
+    ) async throws(ControlError) -> HTTPResponse {
+        if case .open = route.access {
+        } else if case .enrolment = route.access {
+            guard request.context.identity.serverName == services.enrolmentServerName else {
+                throw .notFound(
+                    Complaint("request.path", "hosts enrol under the enrolment server name only")
+                )
+            }
+        }
+        let caller = try await authenticated(request, route)
+        let preamble = try RequestPreamble(request, route)
+        let routed = RouteRequest(
+            captures: captures,
+            query: preamble.query,
+            body: preamble.body,
+            caller: caller,
+            serverName: request.context.identity.serverName,
+            condition: preamble.condition
+        )
+        try await authorise(routed, route)
+        if let key = preamble.idempotencyKey {
+            return try await answerOnce(routed, route, preamble, key, request)
+        }
+        return try await perform(routed, route, preamble, requestID: caller.requestID)
+    }
+
+    private func authenticated(
+        _ request: HTTPRequest,
+        _ route: Route
+    ) async throws(ControlError) -> Caller {
+        let requestID = request.context.requestID
+        let source = Self.host(of: String(describing: request.context.peerAddress))
+        let token: PresentedToken?
+        do {
+            token = try request.head.fields.presentedToken()
+        } catch {
+            throw .invalid("request.credentials", field: "", error.sentence)
+        }
+        switch route.access {
+        case .open, .enrolment:
+            return Caller(
+                principal: "anonymous",
+                sourceAddress: source,
+                requestID: requestID
+            )
+        case .authenticated, .resource, .objects:
+            return try await services.authenticate(token, source, requestID)
+                .during(requestID: requestID, sourceAddress: source)
+        }
+    }
+
+    private func authorise(_ request: RouteRequest, _ route: Route) async throws(ControlError) {
+        let rights: [RequiredRight]
+        switch route.access {
+        case .open, .enrolment, .authenticated: return
+        case .resource(let capability, let path):
+            rights = [RequiredRight(capability, on: try path(request))]
+        case .objects(let list): rights = try list(request)
+        }
+        for right in rights where !request.caller.may(right.capability, on: right.path) {
+            await services.recordDenial(request.caller, right)
+            throw .forbidden(
+                Complaint(
+                    "access.denied",
+                    "\(request.caller.principal) lacks `\(right.capability.rawValue)` on "
+                        + "`\(right.path)`; a policy of the token must grant it"
+                )
+            )
+        }
+    }
+
+    private func perform(
+        _ request: RouteRequest,
+        _ route: Route,
+        _ preamble: RequestPreamble,
+        requestID: String
+    ) async throws(ControlError) -> HTTPResponse {
+        var answer = try await route.operation(request)
+        if let text = answer.text {
+            return JSONResponse.make(
+                answer.status ?? route.status,
+                bytes: text.bytes,
+                type: text.type,
+                requestID: requestID
+            )
+        }
+        if let wait = preamble.wait, let revision = answer.changedRevision {
+            let enforcement = await services.waitEnforced(revision, wait)
+            answer.body.set(
+                "enforced",
+                Document.fields([
+                    "revision": .number(Int(enforcement.revision)),
+                    "acknowledged": .list(enforcement.acknowledged),
+                    "pending": .list(enforcement.pending),
+                    "complete": .bool(enforcement.pending.isEmpty),
+                ])
+            )
+        }
+        var response = JSONResponse.make(
+            answer.status ?? route.status,
+            answer.body,
+            requestID: requestID
+        )
+        if let revision = answer.entityRevision, let tag = EntityTag(String(revision)) {
+            try? response.fields.set(.etag, tag.description)
+        }
+        return response
+    }
+
+    /// A creation under a key: the first answer is stored and given again to the same request.
+    private func answerOnce(
+        _ routed: RouteRequest,
+        _ route: Route,
+        _ preamble: RequestPreamble,
+        _ key: IdempotencyKey,
+        _ request: HTTPRequest
+    ) async throws(ControlError) -> HTTPResponse {
+        let caller = routed.caller
+        let hash = services.digest(
+            Array("\(route.name)\n\(request.head.target.originForm)\n".utf8) + request.body
+        )
+        if let replay = try await services.replay(caller, key) {
+            guard replay.requestHash == hash else {
+                throw .conflict(
+                    Complaint(
+                        "request.idempotency_key",
+                        "this Idempotency-Key was used for another request; use a fresh one"
+                    )
+                )
+            }
+            return JSONResponse.make(
+                Status(replay.status) ?? .ok,
+                bytes: replay.body,
+                type: MediaType.jsonText,
+                requestID: caller.requestID
+            )
+        }
+        let response = try await perform(routed, route, preamble, requestID: caller.requestID)
+        if case .bytes(let body) = response.body {
+            try await services.remember(
+                caller,
+                key,
+                APIServices.Replay(
+                    requestHash: hash,
+                    status: response.status.code,
+                    body: body
+                )
+            )
+        }
+        return response
+    }
+
+    /// The host of `host:port`, without the brackets of IPv6.
+    static func host(of address: String) -> String {
+        guard let colon = address.lastIndex(of: ":"), address.first != "/" else { return address }
+        let host = address[..<colon]
+        return host.first == "[" ? String(host.dropFirst().dropLast()) : String(host)
+    }
+}

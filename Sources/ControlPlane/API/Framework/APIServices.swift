@@ -1,0 +1,86 @@
+package import Control
+package import HTTP
+import Mesh
+import Wire
+
+/// What the API asks of the rooms below for every request; the wiring fills it in.
+package struct APIServices: Sendable {
+    /// An answer that was given before to the same creation.
+    package struct Replay: Sendable {
+        package let requestHash: [UInt8]
+        package let status: Int
+        package let body: [UInt8]
+
+        package init(requestHash: [UInt8], status: Int, body: [UInt8]) {
+            self.requestHash = requestHash
+            self.status = status
+            self.body = body
+        }
+    }
+
+    /// Who enforces a revision already.
+    package struct Enforcement: Sendable, Equatable {
+        package let revision: Int64
+        package let acknowledged: [String]
+        package let pending: [String]
+
+        package init(revision: Int64, acknowledged: [String], pending: [String]) {
+            self.revision = revision
+            self.acknowledged = acknowledged
+            self.pending = pending
+        }
+    }
+
+    /// Something that must work before this replica takes requests.
+    package struct ReadinessCheck: Sendable {
+        package let name: String
+        /// Nil when all is well, else what is wrong.
+        package let problem: @Sendable () async -> String?
+
+        package init(_ name: String, problem: @escaping @Sendable () async -> String?) {
+            self.name = name
+            self.problem = problem
+        }
+    }
+
+    /// The caller behind a token; nil is a request without one, which is refused and counted too.
+    package var authenticate:
+        @Sendable (PresentedToken?, _ sourceAddress: String, _ requestID: String)
+            async throws(ControlError) -> Caller
+    /// Puts a refused right into the audit trail.
+    package var recordDenial: @Sendable (Caller, RequiredRight) async -> Void
+    /// The answer stored under the caller's key, if there is one.
+    package var replay: @Sendable (Caller, IdempotencyKey) async throws(ControlError) -> Replay?
+    /// Stores an answer under the caller's key.
+    package var remember:
+        @Sendable (Caller, IdempotencyKey, Replay) async throws(ControlError) -> Void
+    /// Waits until live agents acknowledged a revision, at most so long.
+    package var waitEnforced: @Sendable (Int64, Duration) async -> Enforcement
+    /// Digest of a request for its idempotency key.
+    package var digest: @Sendable ([UInt8]) -> [UInt8]
+    package var readiness: [ReadinessCheck]
+    /// The text of all metrics.
+    package var metrics: @Sendable () -> String
+    /// Counts a finished request by route, method and status.
+    package var count: @Sendable (_ route: String, _ status: Int, Duration) -> Void
+    /// The server name under which hosts enrol.
+    package var enrolmentServerName: String
+
+    /// Services that refuse every caller and know nothing: each closure must be given.
+    package init(enrolmentServerName: String) {
+        self.enrolmentServerName = enrolmentServerName
+        authenticate = { _, _, _ throws(ControlError) in
+            throw .unavailable(Complaint("server.starting", "the server is still starting"))
+        }
+        recordDenial = { _, _ in }
+        replay = { _, _ in nil }
+        remember = { _, _, _ in }
+        waitEnforced = { revision, _ in
+            Enforcement(revision: revision, acknowledged: [], pending: [])
+        }
+        digest = { $0 }
+        readiness = []
+        metrics = { "" }
+        count = { _, _, _ in }
+    }
+}

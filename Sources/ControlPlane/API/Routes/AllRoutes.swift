@@ -1,0 +1,40 @@
+import Control
+import HTTP
+import Wire
+
+/// The table that the API is: one line per room.
+package enum AllRoutes {
+    /// Every route of this version, with the one that describes them all.
+    package static func table(
+        services: APIServices,
+        version: String
+    ) -> RouteTable {
+        let rooms: [[Route]] = [
+            ProbeRoutes.routes(services)
+        ]
+        let routes = rooms.flatMap { $0 }
+        return RouteTable(routes + [description(of: routes, version: version)])
+    }
+
+    private static func description(of routes: [Route], version: String) -> Route {
+        let own = Route(
+            .get,
+            "/v1/openapi.json",
+            "getDescription",
+            room: "probes",
+            "This description (OpenAPI 3.1)",
+            access: .open
+        ) { _ throws(ControlError) in Answer(.null) }
+        .answering(.any)
+        let document = OpenAPIDocument.make(routes + [own], version: version)
+        return Route(
+            own.method,
+            own.template,
+            own.name,
+            room: own.room,
+            own.summary,
+            access: own.access
+        ) { _ throws(ControlError) in Answer(document) }
+        .answering(.any)
+    }
+}
