@@ -201,7 +201,7 @@ package struct APIService: Sendable {
                 )
             }
             return JSONResponse.make(
-                Status(replay.status) ?? .ok,
+                HTTP.Status(replay.status) ?? .ok,
                 bytes: replay.body,
                 type: MediaType.jsonText,
                 requestID: caller.requestID

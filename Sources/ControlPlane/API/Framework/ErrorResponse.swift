@@ -6,7 +6,7 @@ import Wire
 /// The one mapping from what went wrong to what the client sees.
 enum ErrorResponse {
     /// The status of each kind of refusal.
-    static func status(of error: ControlError) -> Status {
+    static func status(of error: ControlError) -> HTTP.Status {
         switch error {
         case .invalid: .badRequest
         case .unauthenticated: .unauthorized
@@ -43,7 +43,7 @@ enum ErrorResponse {
     }
 
     static func response(
-        _ status: Status,
+        _ status: HTTP.Status,
         code: String,
         _ errors: [String],
         requestID: String
@@ -70,12 +70,12 @@ enum ErrorResponse {
 
 /// Answers with a JSON body and the fields that every answer of the API carries.
 enum JSONResponse {
-    static func make(_ status: Status, _ body: Document, requestID: String) -> HTTPResponse {
+    static func make(_ status: HTTP.Status, _ body: Document, requestID: String) -> HTTPResponse {
         make(status, bytes: JSON.compact(body), type: MediaType.jsonText, requestID: requestID)
     }
 
     static func make(
-        _ status: Status,
+        _ status: HTTP.Status,
         bytes: [UInt8],
         type: String,
         requestID: String

@@ -65,7 +65,7 @@ package struct Route: Sendable {
     package var request: Schema?
     package var response: Schema = .object([])
     /// The status of success.
-    package var status: Status = .ok
+    package var status: HTTP.Status = .ok
     /// Most bytes of a body.
     package var bodyByteCountMax = Route.bodyByteCountMaxDefault
     package let operation: RouteRequest.Operation
@@ -113,7 +113,7 @@ extension Route {
     }
 
     /// This route with what it answers.
-    package func answering(_ schema: Schema, status: Status = .ok) -> Route {
+    package func answering(_ schema: Schema, status: HTTP.Status = .ok) -> Route {
         var route = self
         route.response = schema
         route.status = status

@@ -119,7 +119,7 @@ package struct RouteRequest: Sendable {
 
 /// What an operation answers.
 package struct Answer: Sendable {
-    package var status: Status?
+    package var status: HTTP.Status?
     package var body: Document
     /// A body that is no JSON, with its media type; then `body` counts for nothing.
     package var text: (bytes: [UInt8], type: String)?
@@ -131,7 +131,7 @@ package struct Answer: Sendable {
 
     package init(
         _ body: Document,
-        status: Status? = nil,
+        status: HTTP.Status? = nil,
         entityRevision: Int64? = nil,
         changedRevision: Int64? = nil
     ) {
