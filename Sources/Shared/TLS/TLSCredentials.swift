@@ -1,4 +1,5 @@
 import COpenSSL
+package import Crypto
 import Wire
 
 /// A certificate chain and its private key, parsed once and shared by any number of sessions.
@@ -12,42 +13,42 @@ package final class TLSCredentials: @unchecked Sendable {
     let privateKey: OpaquePointer
 
     /// Takes the chain as DER, leaf first and without the root, and the key as PKCS#8 or SEC 1 DER.
-    package init(
+    package convenience init(
         chain: [[UInt8]],
         privateKey keyBytes: [UInt8]
     ) throws(TLSConfigurationError) {
-        guard let first = chain.first else { throw .emptyChain }
-        guard let leaf = unsafe Self.certificate(first) else {
-            throw .invalidCertificate(index: 0)
+        guard let key = unsafe Self.key(keyBytes) else { throw .invalidPrivateKey }
+        try unsafe self.init(chain: chain, adopting: key)
+    }
+
+    /// Takes the chain as DER, leaf first and without the root, and its key without a copy of it.
+    package convenience init(
+        chain: [[UInt8]],
+        key: SigningKey
+    ) throws(TLSConfigurationError) {
+        let shared = unsafe key.withPointer { pointer in
+            unsafe EVP_PKEY_up_ref(pointer) == 1 ? pointer : nil
         }
-        guard let stack = unsafe tp_x509_stack_new() else {
-            unsafe X509_free(leaf)
-            throw .openSSL(reason: "out of memory")
-        }
-        for (index, bytes) in chain.enumerated().dropFirst() {
-            guard let certificate = unsafe Self.certificate(bytes),
-                unsafe tp_x509_stack_push(stack, certificate) > 0
-            else {
-                unsafe X509_free(leaf)
-                unsafe tp_x509_stack_free(stack)
-                throw .invalidCertificate(index: index)
-            }
-        }
-        guard let key = unsafe Self.key(keyBytes) else {
-            unsafe X509_free(leaf)
-            unsafe tp_x509_stack_free(stack)
-            throw .invalidPrivateKey
-        }
-        guard unsafe X509_check_private_key(leaf, key) == 1 else {
-            ERR_clear_error()
-            unsafe X509_free(leaf)
-            unsafe tp_x509_stack_free(stack)
+        guard let shared = unsafe shared else { throw .invalidPrivateKey }
+        try unsafe self.init(chain: chain, adopting: shared)
+    }
+
+    /// Takes ownership of the key, also when it throws.
+    private init(chain: [[UInt8]], adopting key: OpaquePointer) throws(TLSConfigurationError) {
+        let (leaf, intermediates): (OpaquePointer, OpaquePointer)
+        do throws(TLSConfigurationError) {
+            unsafe (leaf, intermediates) = try Self.parse(chain)
+        } catch {
             unsafe EVP_PKEY_free(key)
-            throw .privateKeyMismatch
+            throw error
         }
         unsafe self.leaf = leaf
-        unsafe self.intermediates = stack
+        unsafe self.intermediates = intermediates
         unsafe self.privateKey = key
+        guard unsafe X509_check_private_key(leaf, key) == 1 else {
+            ERR_clear_error()
+            throw .privateKeyMismatch
+        }
     }
 
     /// Takes PEM texts: CERTIFICATE blocks, leaf first, and one unencrypted private key.
@@ -90,6 +91,27 @@ package final class TLSCredentials: @unchecked Sendable {
             return false
         }
         return true
+    }
+
+    private static func parse(
+        _ chain: [[UInt8]]
+    ) throws(TLSConfigurationError) -> (leaf: OpaquePointer, intermediates: OpaquePointer) {
+        guard let first = chain.first else { throw .emptyChain }
+        guard let leaf = unsafe certificate(first) else { throw .invalidCertificate(index: 0) }
+        guard let stack = unsafe tp_x509_stack_new() else {
+            unsafe X509_free(leaf)
+            throw .openSSL(reason: "out of memory")
+        }
+        for (index, bytes) in chain.enumerated().dropFirst() {
+            guard let certificate = unsafe certificate(bytes),
+                unsafe tp_x509_stack_push(stack, certificate) > 0
+            else {
+                unsafe X509_free(leaf)
+                unsafe tp_x509_stack_free(stack)
+                throw .invalidCertificate(index: index)
+            }
+        }
+        return unsafe (leaf, stack)
     }
 
     private static func certificate(_ bytes: [UInt8]) -> OpaquePointer? {

@@ -88,6 +88,12 @@ int32_t clinux_parse_ipv6(const char *text, uint64_t *high, uint64_t *low);
 int32_t clinux_format_ipv6(uint64_t high, uint64_t low, char *text);
 int32_t clinux_notify_send(const char *path, const void *bytes, size_t count);
 
+// ---- host names --------------------------------------------------------------------------------
+
+/// Blocks. Writes at most `capacity` addresses and returns how many; -ENOENT for a name that does not
+/// exist, -EAGAIN when no resolver answers.
+int32_t clinux_resolve(const char *host, uint16_t port, clinux_address *found, int32_t capacity);
+
 // ---- socket diagnostics ------------------------------------------------------------------------
 
 typedef struct {

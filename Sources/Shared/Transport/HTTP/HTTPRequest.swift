@@ -1,5 +1,6 @@
 package import HTTP
 package import Reactor
+import Wire
 
 /// A complete request, with what its connection knows about the caller.
 package struct HTTPRequest: Sendable {
@@ -32,5 +33,17 @@ package struct RequestContext: Sendable {
         self.peerAddress = peerAddress
         self.identity = identity
         self.requestID = requestID
+    }
+}
+
+extension RequestContext {
+    /// An id for the next request.
+    static func makeRequestID() -> String {
+        var random = [UInt8](repeating: 0, count: UUIDv7.randomByteCount)
+        var span = random.mutableSpan
+        // An id without randomness is still an id: it is no secret and opens nothing.
+        try? Entropy.fill(&span)
+        let now = Timestamp(nanosecondsSinceEpoch: WallClock.nanoseconds())
+        return UUIDv7(timestamp: now, random: random).description
     }
 }

@@ -1,6 +1,5 @@
 import HTTP
 import Reactor
-import Wire
 
 /// Drives one server connection: socket and TLS on one side, the HTTP machine on the other.
 ///
@@ -271,7 +270,7 @@ extension HTTPServerConnection {
         let context = RequestContext(
             peerAddress: peerAddress,
             identity: port.identity,
-            requestID: Self.makeRequestID()
+            requestID: RequestContext.makeRequestID()
         )
         request = HTTPRequest(head: head, body: [], context: context)
         let now = reactor.now
@@ -393,11 +392,5 @@ extension HTTPServerConnection {
         outgoing = []
         dropRequest()
         lane.assumeIsolated { $0.ended(self, peerAddress) }
-    }
-
-    private static func makeRequestID() -> String {
-        var generator = SystemRandomNumberGenerator()
-        let now = Timestamp(nanosecondsSinceEpoch: WallClock.nanoseconds())
-        return UUIDv7(timestamp: now, using: &generator).description
     }
 }
