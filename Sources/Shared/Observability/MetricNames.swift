@@ -27,8 +27,76 @@ package enum MetricNames {
         labels: ["reason"]
     )
 
+    /// Relayed connections that are open.
+    package static let agentConnectionsOpen = MetricDefinition(
+        "turnpike_agent_connections_open",
+        .gauge,
+        help: "Relayed connections that are open.",
+        labels: ["direction"]
+    )
+
+    /// Connections that were accepted, relayed or not.
+    package static let agentConnections = MetricDefinition(
+        "turnpike_agent_connections_total",
+        .counter,
+        help: "Connections that the mesh port and the upstream ports accepted.",
+        labels: ["direction"]
+    )
+
+    /// Connections cut after they had been allowed.
+    package static let agentConnectionsCut = MetricDefinition(
+        "turnpike_agent_connections_cut_total",
+        .counter,
+        help: "Connections that were allowed and later cut by a decision."
+    )
+
+    /// Refusals and cuts by reason.
+    package static let agentRefusals = MetricDefinition(
+        "turnpike_agent_refusals_total",
+        .counter,
+        help: "Connections refused or cut, by the reason of the decision.",
+        labels: ["reason"]
+    )
+
+    /// Application bytes relayed.
+    package static let agentRelayedBytes = MetricDefinition(
+        "turnpike_agent_relayed_bytes_total",
+        .counter,
+        help: "Application bytes relayed, towards the destination or the source.",
+        labels: ["direction"]
+    )
+
+    /// TLS handshakes that did not complete.
+    package static let agentHandshakeFailures = MetricDefinition(
+        "turnpike_agent_handshake_failures_total",
+        .counter,
+        help: "TLS handshakes between agents that did not complete."
+    )
+
+    /// Handshakes that found the peer's leaf verified before.
+    package static let agentVerifiedLeafHits = MetricDefinition(
+        "turnpike_agent_verified_leaf_hits_total",
+        .counter,
+        help: "Handshakes whose peer certificate had been verified before."
+    )
+
+    /// Attempts to accept that failed.
+    package static let agentAcceptFailures = MetricDefinition(
+        "turnpike_agent_accept_failures_total",
+        .counter,
+        help: "Attempts to accept a connection that failed, such as for want of descriptors."
+    )
+
     /// All of them; a test checks the names.
     package static let all: [MetricDefinition] = [
         labelSetsOverflowed, rowMACFailures, callRefusals,
+        agentConnectionsOpen,
+        agentConnections,
+        agentConnectionsCut,
+        agentRefusals,
+        agentRelayedBytes,
+        agentHandshakeFailures,
+        agentVerifiedLeafHits,
+        agentAcceptFailures,
     ]
 }

@@ -1,0 +1,137 @@
+import Snapshot
+import Mesh
+package import Observability
+package import Reactor
+package import TLS
+
+/// The traffic path of an agent: the mesh port, the upstream ports and everything between.
+///
+/// Its methods may be called from any task; they return when every reactor has done its part.
+package final class DataPlane: Sendable {
+    private let lanes: [Confined<DataPlaneReactor>]
+    private let settings: DataPlaneSettings
+    /// One queue for each reactor, to be drained by the spool.
+    package let evidenceQueues: [EvidenceQueue]
+
+    /// Makes one part for each reactor; nothing listens yet.
+    package init(
+        settings: DataPlaneSettings,
+        reactors: [Reactor],
+        metrics: MetricRegistry,
+        logger: Logger
+    ) throws(TLSConfigurationError) {
+        let counters = DataPlaneMetrics(metrics)
+        let share = settings.connectionsMax / max(1, reactors.count)
+        var lanes: [Confined<DataPlaneReactor>] = []
+        var queues: [EvidenceQueue] = []
+        for reactor in reactors {
+            let lane = try DataPlaneReactor(
+                reactor: reactor,
+                settings: settings,
+                connectionsMax: max(1, share),
+                metrics: counters,
+                logger: logger
+            )
+            queues.append(lane.evidence)
+            lanes.append(Confined(lane, to: reactor))
+        }
+        self.settings = settings
+        self.lanes = lanes
+        evidenceQueues = queues
+    }
+
+    /// Begins to listen on the mesh port; gives its address.
+    package func start() async throws(SystemError) -> SocketAddress {
+        var address = settings.meshAddress
+        for lane in lanes {
+            let wanted = address
+            let result = await lane.run { lane in
+                Result { () throws(SystemError) in try lane.listen(on: wanted) }
+            }
+            address = try result.get()
+        }
+        return address
+    }
+
+    /// Enforces a configuration; returns after the last reactor swapped it and decided every live
+    /// connection again, which is what an acknowledgement means.
+    package func apply(_ configuration: EnforcedConfiguration) async {
+        for lane in lanes { await lane.run { $0.apply(configuration) } }
+    }
+
+    /// Stops accepting, lets connections finish for `drainTimeout`, then cuts the rest.
+    package func drain() async {
+        for lane in lanes { await lane.run { $0.stopListening() } }
+        for lane in lanes { await lane.waitUntilEmpty(for: settings.drainTimeout) }
+        await stop()
+    }
+
+    /// Cuts everything now.
+    package func stop() async {
+        for lane in lanes { await lane.run { $0.stop() } }
+    }
+
+    /// What is listened on, connected and enforced now.
+    package func status() async -> DataPlaneStatus {
+        var status = DataPlaneStatus()
+        for (index, lane) in lanes.enumerated() {
+            let part = await lane.run { $0.status }
+            status.connectionCount += part.connectionCount
+            status.flows.merge(part.flows) { $0 + $1 }
+            guard index == 0 else { continue }
+            status.meshAddress = part.meshAddress
+            status.upstreams = part.upstreams
+            status.leafEnds = part.leafEnds
+            status.revision = part.revision
+            status.manifestExpires = part.manifestExpires
+        }
+        return status
+    }
+}
+
+extension DataPlaneReactor {
+    var status: DataPlaneStatus {
+        var status = DataPlaneStatus()
+        status.meshAddress = meshListener?.localAddress
+        status.connectionCount = live.count
+        status.flows = live.flowCounts
+        guard let configuration else { return status }
+        let routes = configuration.snapshot.routesByPort.values
+        status.upstreams = routes.map(\.upstream).sorted { $0.port < $1.port }.map { upstream in
+            DataPlaneStatus.Upstream(
+                declared: upstream,
+                failure: upstreamFailures[upstream.port]
+            )
+        }
+        status.leafEnds = configuration.identities.mapValues(\.notAfter)
+        status.revision = configuration.snapshot.revision
+        status.manifestExpires = configuration.snapshot.expires
+        return status
+    }
+}
+
+extension Confined<DataPlaneReactor> {
+    /// Runs work on the reactor and waits for its result.
+    func run<Result: Sendable>(
+        _ work: @escaping @Sendable (DataPlaneReactor) -> Result
+    ) async -> Result {
+        await withCheckedContinuation { continuation in
+            reactor.execute { _ in continuation.resume(returning: work(self.value)) }
+        }
+    }
+
+    /// Waits until no connection is left, at most so long.
+    func waitUntilEmpty(for timeout: Duration) async {
+        await withCheckedContinuation { continuation in
+            reactor.execute { reactor in
+                let deadline = reactor.now.advanced(by: timeout)
+                self.poll(until: deadline) { continuation.resume() }
+            }
+        }
+    }
+
+    private func poll(until deadline: Reactor.Instant, _ done: @escaping () -> Void) {
+        guard value.live.count > 0, reactor.now < deadline else { return done() }
+        reactor.schedule(after: .milliseconds(20)) { _ in self.poll(until: deadline, done) }
+    }
+}

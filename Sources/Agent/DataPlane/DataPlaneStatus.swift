@@ -1,0 +1,34 @@
+import Observability
+import Snapshot
+import TLS
+package import Mesh
+package import Reactor
+package import Wire
+
+/// What the data path tells about itself, for the status endpoint.
+package struct DataPlaneStatus: Equatable, Sendable {
+    /// An upstream port.
+    package struct Upstream: Equatable, Sendable {
+        /// The port with its source, destination and users.
+        package let declared: Mesh.Upstream
+        /// Why it cannot be opened; nil while it listens.
+        package let failure: SystemError?
+    }
+
+    /// Where other agents connect; nil before the start and while draining.
+    package var meshAddress: SocketAddress?
+    /// Connections in any phase.
+    package var connectionCount = 0
+    /// Relayed connections by source, destination and rule.
+    package var flows: [LiveFlow: Int] = [:]
+    /// Ascending by port.
+    package var upstreams: [Upstream] = []
+    /// The last second of each own certificate.
+    package var leafEnds: [ServiceName: Timestamp] = [:]
+    /// The revision that all reactors enforce; nil without a snapshot.
+    package var revision: UInt64?
+    /// Until before when the manifest holds.
+    package var manifestExpires: Timestamp?
+
+    package init() {}
+}

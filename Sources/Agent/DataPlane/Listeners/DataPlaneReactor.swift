@@ -1,0 +1,303 @@
+import Crypto
+import Snapshot
+import Mesh
+import Observability
+import Reactor
+import TLS
+import Wire
+
+/// The part of the data path that lives on one reactor: its listeners and its connections.
+///
+/// Touched on its reactor's thread only; `DataPlane` holds it in a `Confined` box.
+final class DataPlaneReactor {
+    let reactor: Reactor
+    let settings: DataPlaneSettings
+    let metrics: DataPlaneMetrics
+    let logger: Logger
+    let evidence: EvidenceQueue
+    let connectionsMax: Int
+    let verification: Confined<PeerVerification>
+    let serverContext: TLSContext
+    let clientContext: TLSContext
+
+    private(set) var configuration: EnforcedConfiguration?
+    private(set) var live = LiveConnections()
+    private(set) var meshListener: Listener?
+    private(set) var upstreamListeners: [UInt16: Listener] = [:]
+    private(set) var upstreamFailures: [UInt16: SystemError] = [:]
+    private(set) var isDraining = false
+    var balancer = Balancer()
+
+    private var warm: [RelayConnection] = []
+    private var sweepTimer = TimerToken.none
+    private var sweepCount = 0
+    private var decisionTimer = TimerToken.none
+    private var decisionEdge = Timestamp.distantFuture
+
+    init(
+        reactor: Reactor,
+        settings: DataPlaneSettings,
+        connectionsMax: Int,
+        metrics: DataPlaneMetrics,
+        logger: Logger
+    ) throws(TLSConfigurationError) {
+        self.reactor = reactor
+        self.settings = settings
+        self.connectionsMax = connectionsMax
+        self.metrics = metrics
+        self.logger = logger
+        evidence = EvidenceQueue()
+        let verification = Confined(
+            PeerVerification(now: settings.now, cacheHits: metrics.verifiedLeafHits),
+            to: reactor
+        )
+        self.verification = verification
+        serverContext = try TLSContext(
+            server: TLSServerConfiguration(
+                credentials: { verification.value.credentials(for: $0) },
+                clientCertificate: .required,
+                verifier: { verification.value.verify($0) },
+                applicationProtocols: [Self.applicationProtocol]
+            )
+        )
+        clientContext = try TLSContext(
+            client: TLSClientConfiguration(
+                verifier: { _ in
+                    .refuse(PeerRefusal(.otherIdentity, reason: "no identity was asked for"))
+                },
+                applicationProtocols: [Self.applicationProtocol]
+            )
+        )
+    }
+
+    /// What agents speak to each other.
+    static let applicationProtocol = "turnpike/1"
+}
+
+// Listening.
+extension DataPlaneReactor {
+    /// Begins to accept other agents; gives the address, whose port the other reactors share.
+    func listen(on address: SocketAddress) throws(SystemError) -> SocketAddress {
+        let listener = try Listener(
+            Socket.listen(on: address, sharesPort: true),
+            on: reactor
+        ) { [unowned self] descriptor, peer, _ in
+            accepted(descriptor, peer, port: nil)
+        }
+        meshListener = listener
+        return listener.localAddress
+    }
+
+    /// Takes a connection in; it is registered before anything is decided about it.
+    private func accepted(
+        _ descriptor: consuming Descriptor,
+        _ peer: SocketAddress,
+        port: UInt16?
+    ) {
+        let connection = RelayConnection(
+            lane: self,
+            isInbound: port == nil,
+            peerAddress: peer
+        )
+        live.insert(connection)
+        if port == nil { metrics.inbound.increment() } else { metrics.outbound.increment() }
+        guard live.count <= connectionsMax, !isDraining else {
+            // The descriptor closes here: there is no session yet whose alert could tell more.
+            return connection.refuse(.refused(isDraining ? .agentDraining : .overloaded))
+        }
+        if let port {
+            connection.beginOutbound(descriptor, port: port)
+        } else {
+            connection.beginInbound(descriptor)
+        }
+    }
+
+    /// Opens the upstream ports that are new and closes those that are gone; no other is touched.
+    private func followUpstreams(of configuration: EnforcedConfiguration) {
+        let wanted = configuration.snapshot.routesByPort
+        for (port, listener) in upstreamListeners where wanted[port] == nil {
+            listener.close()
+            upstreamListeners[port] = nil
+        }
+        upstreamFailures = [:]
+        guard case .ip(let host, _) = settings.upstreamAddress else { return }
+        for port in wanted.keys.sorted() where upstreamListeners[port] == nil {
+            do throws(SystemError) {
+                upstreamListeners[port] = try Listener(
+                    Socket.listen(on: .ip(host, port: port), sharesPort: true),
+                    on: reactor
+                ) { [unowned self] descriptor, peer, _ in
+                    accepted(descriptor, peer, port: port)
+                }
+            } catch {
+                upstreamFailures[port] = error
+                logger.error(
+                    "upstream port cannot be opened",
+                    ["port": .integer(port), "error": .describing(error)]
+                )
+            }
+        }
+    }
+
+    /// Stops accepting; connections go on.
+    func stopListening() {
+        isDraining = true
+        meshListener?.close()
+        meshListener = nil
+        for listener in upstreamListeners.values { listener.close() }
+        upstreamListeners = [:]
+    }
+
+    /// Cuts what is left and lets go of every timer.
+    func stop() {
+        if !isDraining { stopListening() }
+        for connection in live.all { connection.cut(.refused(.agentDraining)) }
+        reactor.cancel(sweepTimer)
+        reactor.cancel(decisionTimer)
+    }
+}
+
+// Enforcing.
+extension DataPlaneReactor {
+    /// Enforces another configuration: new handshakes see it at once, live connections are decided
+    /// again before this returns.
+    func apply(_ configuration: EnforcedConfiguration) {
+        self.configuration = configuration
+        verification.value.replace(configuration)
+        decideAll()
+        if !isDraining { followUpstreams(of: configuration) }
+    }
+
+    /// Decides every live connection again and finds the next moment to do so.
+    func decideAll() {
+        guard let configuration else { return }
+        let now = settings.now()
+        var memory: [LiveQuestion: Ruling] = [:]
+        for connection in live.all {
+            connection.decideAgain(configuration, now: now, memory: &memory)
+        }
+        var edges = live.all.map(\.leavesEnd).map { $0 + .seconds(1) }.filter { $0 > now }
+        if configuration.snapshot.expires > now { edges.append(configuration.snapshot.expires) }
+        if let transition = configuration.snapshot.nextTransition(after: now) {
+            edges.append(transition)
+        }
+        schedule(edges.min() ?? .distantFuture, now: now)
+    }
+
+    /// Makes sure that the end of a connection's leaves is noticed.
+    func watch(_ leavesEnd: Timestamp) {
+        let edge = leavesEnd + .seconds(1)
+        if edge < decisionEdge { schedule(edge, now: settings.now()) }
+    }
+
+    private func schedule(_ edge: Timestamp, now: Timestamp) {
+        decisionEdge = edge
+        reactor.cancel(decisionTimer)
+        let limit = DataPlaneLimits.decisionIntervalMax
+        let delay = edge == .distantFuture ? limit : min(limit, max(.zero, edge - now))
+        decisionTimer = reactor.schedule(after: delay) { [weak self] _ in self?.decideAll() }
+    }
+}
+
+// What connections report.
+extension DataPlaneReactor {
+    func relayBegan(_ connection: RelayConnection, _ permit: ConnectionPermit) {
+        (connection.isInbound ? metrics.openInbound : metrics.openOutbound).add(1)
+        guard connection.isInbound else { return }
+        var amounts = FlowAmounts()
+        amounts.opened = 1
+        evidence.count(permit, amounts, now: settings.now())
+    }
+
+    func ended(_ connection: RelayConnection, wasRelaying: Bool) {
+        live.remove(connection)
+        guard wasRelaying else { return }
+        (connection.isInbound ? metrics.openInbound : metrics.openOutbound).add(-1)
+        report(connection, closed: 1)
+    }
+
+    private func report(_ connection: RelayConnection, closed: UInt64) {
+        var amounts = connection.takeUnreportedBytes()
+        amounts.closed = closed
+        guard amounts != FlowAmounts() else { return }
+        metrics.bytesSent.increment(by: Int(clamping: amounts.bytesSent))
+        metrics.bytesReceived.increment(by: Int(clamping: amounts.bytesReceived))
+        // The destination's agent counts flows, so that they are counted once.
+        guard connection.isInbound, let permit = connection.permit else { return }
+        evidence.count(permit, amounts, now: settings.now())
+    }
+
+    func record(
+        _ ruling: Ruling,
+        source: SPIFFEID?,
+        destination: ServiceName?,
+        peerAddress: SocketAddress,
+        detail: String?
+    ) {
+        let now = settings.now()
+        let id = UUIDv7(timestamp: now, random: Randomness.bytes(UUIDv7.randomByteCount))
+        metrics.countRefusal(ruling.reason)
+        logger.info(
+            "refused",
+            [
+                "decision": .describing(id), "reason": .text(ruling.reason.rawValue),
+                "source": .text(source?.description ?? "-"),
+                "destination": .text(destination?.description ?? "-"),
+                "peer": .describing(peerAddress), "detail": .text(detail ?? "-"),
+            ]
+        )
+        // Without a snapshot the agent has no name yet under which it could give evidence.
+        guard let snapshot = configuration?.snapshot else { return }
+        evidence.add(
+            Decision(
+                id: id,
+                time: now,
+                agent: snapshot.manifest.manifest.agent,
+                source: source,
+                destination: destination,
+                ruling: ruling,
+                revision: snapshot.revision,
+                peerAddress: peerAddress.description
+            )
+        )
+    }
+}
+
+// Quiet connections.
+extension DataPlaneReactor {
+    /// Looks after a connection that began to move bytes.
+    func becameWarm(_ connection: RelayConnection) {
+        connection.isWarm = true
+        connection.disarm()
+        warm.append(connection)
+        guard warm.count == 1 else { return }
+        armSweep()
+    }
+
+    private func armSweep() {
+        sweepTimer = reactor.schedule(after: DataPlaneLimits.sweepInterval) { [weak self] _ in
+            self?.sweep()
+        }
+    }
+
+    /// Connections that moved nothing since the last sweep give TLS's buffers back.
+    private func sweep() {
+        sweepCount += 1
+        let reports = sweepCount % DataPlaneLimits.sweepsPerReport == 0
+        var remaining: [RelayConnection] = []
+        for connection in warm where connection.phase == .relaying {
+            if connection.hasMoved {
+                connection.hasMoved = false
+                if reports { report(connection, closed: 0) }
+                remaining.append(connection)
+            } else {
+                connection.isWarm = false
+                connection.session?.releaseBuffers()
+                report(connection, closed: 0)
+                if let idle = settings.idleTimeout { connection.arm(idle) }
+            }
+        }
+        warm = remaining
+        if !warm.isEmpty { armSweep() }
+    }
+}
