@@ -1,6 +1,6 @@
 package import Crypto
 package import Mesh
-package import Wire
+import Wire
 
 /// What a new host needs to join: where to, whom to trust, and the secret that proves the right.
 ///
