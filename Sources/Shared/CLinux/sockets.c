@@ -3,7 +3,6 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <string.h>
@@ -250,28 +249,6 @@ int32_t clinux_format_ipv6(uint64_t high, uint64_t low, char *text) {
     store64(address.s6_addr, high);
     store64(address.s6_addr + 8, low);
     return inet_ntop(AF_INET6, &address, text, INET6_ADDRSTRLEN) ? 0 : -errno;
-}
-
-int32_t clinux_resolve(const char *host, uint16_t port, clinux_address *addresses, int32_t capacity) {
-    struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = AI_ADDRCONFIG};
-    struct addrinfo *list = NULL;
-    errno = 0;
-    int result = getaddrinfo(host, NULL, &hints, &list);
-    if (result == EAI_SYSTEM && errno > 0) return -errno;
-    if (result == EAI_AGAIN) return -EAGAIN;
-    if (result == EAI_MEMORY) return -ENOMEM;
-    if (result != 0) return -ENOENT;
-    int32_t count = 0;
-    for (struct addrinfo *entry = list; entry && count < capacity; entry = entry->ai_next) {
-        if (entry->ai_family != AF_INET && entry->ai_family != AF_INET6) continue;
-        sock_address address;
-        if (entry->ai_addrlen > sizeof address) continue;
-        memcpy(&address, entry->ai_addr, entry->ai_addrlen);
-        from_kernel(&address, entry->ai_addrlen, &addresses[count]);
-        addresses[count++].port = port;
-    }
-    freeaddrinfo(list);
-    return count > 0 ? count : -ENOENT;
 }
 
 int32_t clinux_notify_send(const char *path, const void *bytes, size_t count) {

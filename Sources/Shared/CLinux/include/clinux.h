@@ -86,9 +86,6 @@ int32_t clinux_parse_ipv4(const char *text, uint64_t *low);
 int32_t clinux_parse_ipv6(const char *text, uint64_t *high, uint64_t *low);
 /// Writes at most 46 bytes including the end.
 int32_t clinux_format_ipv6(uint64_t high, uint64_t low, char *text);
-/// Looks a name up; blocks as long as the resolver does. The number of addresses written, at most
-/// `capacity`, or a negative errno: -ENOENT for a name that has none.
-int32_t clinux_resolve(const char *host, uint16_t port, clinux_address *addresses, int32_t capacity);
 int32_t clinux_notify_send(const char *path, const void *bytes, size_t count);
 
 // ---- host names --------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ package enum SystemCall: String, Sendable {
     case getpeername, getrandom, getsockname, kill, listen, mkdir, netlink, open, pipe, prctl
     case pthread, read, readdir, recv, rename, send, setrlimit, setsockopt, shutdown, signalfd
     case socket, stat, unlink, waitid, write
-    case execve, getaddrinfo, getpwnam, setsid, setuid, chdir, dup
+    case execve, getpwnam, setsid, setuid, chdir, dup
 }
 
 /// A failed kernel call: what failed and with which errno.
