@@ -191,6 +191,78 @@ import Wire
         }
     }
 
+    @Test func aChangedTableIsReadWithANewPlan() async throws {
+        try await TestDatabase.withEmpty { database in
+            let pool = database.pool()
+            try await pool.execute("CREATE TABLE t (a int8)")
+            try await pool.execute("INSERT INTO t VALUES (1)")
+            let statement: SQL = "SELECT * FROM t"
+            let connection = try await database.connect()
+            let before = try await connection.query(statement)
+            let pooled = try await pool.query(statement)
+            #expect(before.columnNames == ["a"])
+            #expect(pooled.columnNames == ["a"])
+            try await pool.execute("ALTER TABLE t ADD COLUMN b int8")
+            let after = try await connection.query(statement)
+            let again = try await pool.query(statement)
+            #expect(after.columnNames == ["a", "b"])
+            #expect(again.columnNames == ["a", "b"])
+            await connection.close()
+            await pool.close()
+        }
+    }
+
+    @Test func manyStatementsDoNotPileUpInTheSession() async throws {
+        try await TestDatabase.withEmpty { database in
+            var settings = database.settings()
+            settings.preparedStatementsMax = 4
+            let connection = try await PostgresConnection.connect(
+                settings,
+                on: TestDatabase.reactor
+            )
+            for count in 1...20 {
+                let numbers: [SQL] = (0..<count).map { "\($0)" }
+                let list = SQL.joined(numbers, separator: ", ")
+                let row = try await connection.query("SELECT ARRAY[\(fragment: list)] AS a")
+                #expect(try row.single().decode("a", as: [Int].self).count == count)
+            }
+            let rows = try await connection.query("SELECT count(*) FROM pg_prepared_statements")
+            let kept = try rows.single().decode(at: 0, as: Int.self)
+            #expect(kept <= 5)
+            await connection.close()
+        }
+    }
+
+    /// What a network that swallows everything looks like: neither answer nor error.
+    @Test(arguments: [true, false])
+    func aServerThatFallsSilentIsGivenUp(inTransaction: Bool) async throws {
+        try await TestDatabase.withEmpty { database in
+            var settings = database.settings()
+            settings.answerGrace = .milliseconds(200)
+            let connection = try await PostgresConnection.connect(
+                settings,
+                on: TestDatabase.reactor
+            )
+            let silence: (PostgresConnection) async throws(PostgresError) -> Void = {
+                connection throws(PostgresError) in
+                kill(connection.processID, SIGSTOP)
+                try await connection.query("SELECT 1", timeout: .milliseconds(200))
+            }
+            let error = await #expect(throws: PostgresError.self) {
+                guard inTransaction else { return try await silence(connection) }
+                try await connection.withTransaction(isolation: .readCommitted) {
+                    transaction throws(PostgresError) in
+                    try await transaction.query("SELECT 1")
+                    try await silence(connection)
+                }
+            }
+            #expect(error == (inTransaction ? .timedOut(.answer) : .outcomeUnknown))
+            let isOpen = await connection.isOpen
+            #expect(!isOpen)
+            kill(connection.processID, SIGCONT)
+        }
+    }
+
     @Test func theDeadlineCancelsTheStatement() async throws {
         try await withConnection { connection in
             await #expect(throws: PostgresError.timedOut(.answer)) {

@@ -52,7 +52,8 @@ extension PostgresError {
         switch self {
         case .connectFailed, .connectionLost: .runAgain
         case .outcomeUnknown: .lookFirst
-        case .server(let error): PostgresError.recourse(after: error.state)
+        case .server(let error):
+            error.isStalePlan ? .runAgain : PostgresError.recourse(after: error.state)
         case .timedOut, .cancelled, .tooManyWaiting, .closed, .undecodable, .missingColumn,
             .unexpectedRowCount, .unexpectedColumnCount, .statementTooLarge, .transactionAborted,
             .unsupportedServer, .protocolViolation:

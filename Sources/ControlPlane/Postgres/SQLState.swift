@@ -44,6 +44,8 @@ package struct ServerError: Equatable, Sendable {
     package let table: String?
     package let column: String?
     package let constraint: String?
+    /// A table has changed since the statement was prepared; it will be prepared anew.
+    package let isStalePlan: Bool
 
     /// Drops the message if its class quotes data.
     package init(
@@ -52,7 +54,8 @@ package struct ServerError: Equatable, Sendable {
         schema: String? = nil,
         table: String? = nil,
         column: String? = nil,
-        constraint: String? = nil
+        constraint: String? = nil,
+        isStalePlan: Bool = false
     ) {
         self.state = state
         self.message = ServerError.quietClasses.contains(state.classCode) ? message : nil
@@ -60,6 +63,7 @@ package struct ServerError: Equatable, Sendable {
         self.table = table
         self.column = column
         self.constraint = constraint
+        self.isStalePlan = isStalePlan
     }
 
     /// Classes about the statement's text, privileges, resources and the server itself.

@@ -76,7 +76,11 @@ extension LibpqResult {
             schema: field(CPOSTGRES_FIELD_SCHEMA),
             table: field(CPOSTGRES_FIELD_TABLE),
             column: field(CPOSTGRES_FIELD_COLUMN),
-            constraint: field(CPOSTGRES_FIELD_CONSTRAINT)
+            constraint: field(CPOSTGRES_FIELD_CONSTRAINT),
+            // The code, "feature not supported", says it too broadly and the message depends on
+            // the server's language.
+            isStalePlan: state == SQLState.featureNotSupported.code
+                && field(CPOSTGRES_FIELD_FUNCTION) == "RevalidateCachedQuery"
         )
     }
 

@@ -142,7 +142,7 @@ extension PostgresConnection {
             // Written by libpq: the connection is gone, or the answer made no sense.
             return finish(.connectionLost)
         }
-        if report.state == .invalidStatementName || report.state == .featureNotSupported {
+        if report.state == .invalidStatementName || report.isStalePlan {
             prepared.removeAll()
         }
         let error = batch.meaning(of: report, isFatal: result.isFatal)

@@ -112,7 +112,15 @@ extension PostgresConnection {
         _ statement: SQL,
         timeout: Duration? = nil
     ) async throws(PostgresError) -> Rows {
-        let rows = try await submit([statement], effect: currentEffect, timeout: timeout)
+        let isAlone = transaction == .none
+        let rows: [Rows]
+        do throws(PostgresError) {
+            rows = try await submit([statement], effect: currentEffect, timeout: timeout)
+        } catch {
+            // Nothing has run yet; inside a transaction the whole of it has to be run again.
+            guard isAlone, case .server(let report) = error, report.isStalePlan else { throw error }
+            rows = try await submit([statement], effect: currentEffect, timeout: timeout)
+        }
         guard let first = rows.first else { throw .protocolViolation("no answer") }
         return first
     }

@@ -38,7 +38,7 @@ package actor EmbeddedCluster {
 
     /// Makes the cluster if there is none, starts it or takes over a running one, until it answers.
     ///
-    /// `random` gives that many unpredictable bytes; `report` is called on the reactor's thread.
+    /// `random` gives that many unpredictable bytes; `report` is called from any thread.
     package static func start(
         _ settings: EmbeddedSettings,
         on reactor: Reactor,
