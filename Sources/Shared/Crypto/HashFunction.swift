@@ -17,6 +17,11 @@ package enum HashFunction: String, Sendable, Hashable, CaseIterable {
 
     /// The hash of `bytes`.
     package func digest(of bytes: [UInt8]) -> [UInt8] {
+        digest(of: bytes.span)
+    }
+
+    /// The hash of `bytes`.
+    package func digest(of bytes: Span<UInt8>) -> [UInt8] {
         switch self {
         case .sha256: SHA256.digest(of: bytes).bytes
         case .sha384: SHA384.digest(of: bytes)

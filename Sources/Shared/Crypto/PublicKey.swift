@@ -52,6 +52,9 @@ package final class PublicKey: @unchecked Sendable, Hashable {
         guard kind.fits(scheme), let encoded = backendForm(of: signature, as: scheme) else {
             return false
         }
+        if kind.orderByteCount != nil, let hash = scheme.hash {
+            return isValid(encoded, ofDigest: hash.digest(of: message))
+        }
         guard let context = unsafe EVP_MD_CTX_new() else { return false }
         defer { unsafe EVP_MD_CTX_free(context) }
         var keyContext: OpaquePointer?
@@ -75,6 +78,25 @@ package final class PublicKey: @unchecked Sendable, Hashable {
                 bytes.count
             )
         }
+        if result != 1 { ERR_clear_error() }
+        return result == 1
+    }
+
+    /// ECDSA over a digest of our own: the verification that a handshake waits for, some
+    /// microseconds shorter than when OpenSSL sets up a digest for it.
+    private func isValid(_ signature: [UInt8], ofDigest digest: [UInt8]) -> Bool {
+        guard let context = unsafe EVP_PKEY_CTX_new_from_pkey(nil, pointer, nil) else {
+            return false
+        }
+        defer { unsafe EVP_PKEY_CTX_free(context) }
+        guard unsafe EVP_PKEY_verify_init(context) == 1 else { return false }
+        let result = unsafe EVP_PKEY_verify(
+            context,
+            signature,
+            signature.count,
+            digest,
+            digest.count
+        )
         if result != 1 { ERR_clear_error() }
         return result == 1
     }

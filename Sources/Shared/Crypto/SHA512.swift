@@ -4,12 +4,17 @@ import COpenSSL
 package enum SHA512 {
     /// The 64 bytes of the hash of `bytes`.
     package static func digest(of bytes: [UInt8]) -> [UInt8] {
+        digest(of: bytes.span)
+    }
+
+    /// The 64 bytes of the hash of `bytes`.
+    package static func digest(of bytes: Span<UInt8>) -> [UInt8] {
         var context = SHA512_CTX()
         unsafe tp_sha512_init(&context)
-        var output = [UInt8](repeating: 0, count: 64)
         unsafe bytes.withUnsafeBufferPointer {
             unsafe tp_sha512_update(&context, $0.baseAddress, $0.count)
         }
+        var output = [UInt8](repeating: 0, count: 64)
         unsafe tp_sha512_final(&output, &context)
         return output
     }
@@ -19,12 +24,17 @@ package enum SHA512 {
 package enum SHA384 {
     /// The 48 bytes of the hash of `bytes`.
     package static func digest(of bytes: [UInt8]) -> [UInt8] {
+        digest(of: bytes.span)
+    }
+
+    /// The 48 bytes of the hash of `bytes`.
+    package static func digest(of bytes: Span<UInt8>) -> [UInt8] {
         var context = SHA512_CTX()
         unsafe tp_sha384_init(&context)
-        var output = [UInt8](repeating: 0, count: 48)
         unsafe bytes.withUnsafeBufferPointer {
             unsafe tp_sha512_update(&context, $0.baseAddress, $0.count)
         }
+        var output = [UInt8](repeating: 0, count: 48)
         unsafe tp_sha384_final(&output, &context)
         return output
     }

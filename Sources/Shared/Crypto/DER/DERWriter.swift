@@ -28,9 +28,11 @@ struct DERWriter {
         if count < 0x80 {
             bytes[start - 1] = UInt8(count)
         } else {
-            var length = DERWriter(capacity: 5)
-            length.appendLength(count)
-            bytes.replaceSubrange(start - 1..<start, with: length.bytes)
+            let size = (Int.bitWidth - count.leadingZeroBitCount + 7) / 8
+            bytes[start - 1] = 0x80 | UInt8(size)
+            for shift in 0..<size {
+                bytes.insert(UInt8(truncatingIfNeeded: count >> (8 * shift)), at: start)
+            }
         }
     }
 
@@ -61,13 +63,10 @@ struct DERWriter {
             bytes.append(UInt8(count))
             return
         }
-        var octets: [UInt8] = []
-        var rest = count
-        while rest > 0 {
-            octets.append(UInt8(truncatingIfNeeded: rest))
-            rest >>= 8
+        let size = (Int.bitWidth - count.leadingZeroBitCount + 7) / 8
+        bytes.append(0x80 | UInt8(size))
+        for shift in stride(from: size - 1, through: 0, by: -1) {
+            bytes.append(UInt8(truncatingIfNeeded: count >> (8 * shift)))
         }
-        bytes.append(0x80 | UInt8(octets.count))
-        bytes.append(contentsOf: octets.reversed())
     }
 }
