@@ -1,0 +1,235 @@
+package import Mesh
+package import Snapshot
+
+/// Why something could not be put into a section; what it speaks of is denied.
+package struct SectionFault: Hashable, Sendable {
+    package let kind: SectionKind
+    /// The service or the agent that the section speaks of.
+    package let name: String
+    /// Why, for people.
+    package let reason: String
+}
+
+/// Compiles a configuration into the sections that agents enforce: the same configuration gives
+/// the same bytes, on every replica and offline.
+///
+/// Sections are compiled when somebody needs them and kept until a change concerns them.
+package struct SectionCompiler: Sendable {
+    /// The mesh whose identities the sections speak of.
+    package let trustDomain: TrustDomain
+    /// What the sections are compiled from.
+    package private(set) var configuration: Configuration
+
+    private enum SectionID: Hashable, Sendable {
+        case inbound(ServiceName)
+        case endpoints(ServiceName)
+        case hosted(AgentName)
+        case upstreams(AgentName)
+    }
+
+    private var sections: [SectionID: EncodedSection] = [:]
+    private var faults: Set<SectionFault> = []
+    private var newFaults: [SectionFault] = []
+
+    package init(trustDomain: TrustDomain, configuration: Configuration = Configuration()) {
+        self.trustDomain = trustDomain
+        self.configuration = configuration
+    }
+
+    /// Begins anew with another configuration.
+    package mutating func replace(_ configuration: Configuration) {
+        self.configuration = configuration
+        sections = [:]
+        faults = []
+    }
+
+    /// Takes changes over, in their order.
+    ///
+    /// - Returns: the agents whose sections may have changed; all others enforce what they did.
+    package mutating func apply(_ entries: [Configuration.Entry]) -> Set<AgentName> {
+        var stale: Set<SectionID> = []
+        var agents: Set<AgentName> = []
+        for entry in entries {
+            // What the change takes away is known before it, what it brings after it.
+            concern(entry, &stale, &agents)
+            configuration.set(entry)
+            concern(entry, &stale, &agents)
+        }
+        for id in stale {
+            if sections.removeValue(forKey: id) != nil { forgetFaults(of: id) }
+            agents.formUnion(readers(of: id))
+        }
+        return agents
+    }
+
+    private func concern(
+        _ entry: Configuration.Entry,
+        _ stale: inout Set<SectionID>,
+        _ agents: inout Set<AgentName>
+    ) {
+        switch entry {
+        case .service(let name, _):
+            stale.insert(.inbound(name))
+            // Whether it exists decides whether it is hosted anywhere.
+            stale.insert(.endpoints(name))
+            stale.formUnion(configuration.hosts(of: name).map(SectionID.hosted))
+        case .placement(let placement, _):
+            stale.insert(.hosted(placement.agent))
+            stale.insert(.upstreams(placement.agent))
+            stale.insert(.endpoints(placement.service))
+        case .instance(let placement, _, _):
+            stale.insert(.hosted(placement.agent))
+            stale.insert(.endpoints(placement.service))
+        case .upstream(let agent, _, _): stale.insert(.upstreams(agent))
+        case .intention(let destination, _, _):
+            stale.formUnion(
+                configuration.hostedServices(matching: destination).map(SectionID.inbound)
+            )
+        case .agent(let name, _):
+            agents.insert(name)
+            stale.formUnion(configuration.services(on: name).map(SectionID.endpoints))
+        }
+    }
+
+    private func readers(of id: SectionID) -> Set<AgentName> {
+        switch id {
+        case .inbound(let service): configuration.hosts(of: service)
+        case .endpoints(let service): configuration.clients(of: service)
+        case .hosted(let agent), .upstreams(let agent): [agent]
+        }
+    }
+
+    /// What an agent shall enforce, in the manifest's order; nil for one that is not enrolled, and
+    /// for one with more than a manifest can name, which is a fault.
+    package mutating func sections(of agent: AgentName) -> [EncodedSection]? {
+        guard configuration.agents[agent]?.isEnrolled == true else { return nil }
+        var ids: [SectionID] = [.hosted(agent), .upstreams(agent)]
+        ids += configuration.services(on: agent).map(SectionID.inbound)
+        ids += Set(configuration.upstreams(of: agent).map(\.destination)).map(SectionID.endpoints)
+        guard ids.count <= Manifest.sectionsMax else {
+            report(
+                .hosted,
+                agent.text,
+                "the agent would need \(ids.count) sections, a manifest names at most"
+                    + " \(Manifest.sectionsMax): spread its services over several hosts"
+            )
+            return nil
+        }
+        var sections: [EncodedSection] = []
+        var byteCount = 0
+        for id in ids {
+            let section = section(id)
+            sections.append(section)
+            byteCount += section.bytes.count
+        }
+        guard byteCount <= SnapshotVerifier.sectionsByteCountMax else {
+            report(.hosted, agent.text, "its sections have \(byteCount) bytes, too many to take")
+            return nil
+        }
+        return sections.sorted { $0.reference < $1.reference }
+    }
+
+    /// Faults that were not taken before.
+    package mutating func takeFaults() -> [SectionFault] {
+        defer { newFaults = [] }
+        return newFaults
+    }
+
+    private mutating func section(_ id: SectionID) -> EncodedSection {
+        if let section = sections[id] { return section }
+        let content = content(of: id)
+        let (section, fault) = EncodedSection.encode(content)
+        if let fault { report(content.kind, content.name, fault) }
+        sections[id] = section
+        return section
+    }
+
+    private mutating func content(of id: SectionID) -> SectionContent {
+        switch id {
+        case .inbound(let name):
+            let service = configuration.services[name] ?? Service(name: name)
+            return .inbound(
+                InboundSection(
+                    service: name,
+                    applicationProtocol: service.applicationProtocol,
+                    leafLifetime: service.leafLifetime,
+                    trustDomain: trustDomain,
+                    rules: configuration.rules(about: name)
+                )
+            )
+        case .endpoints(let name):
+            return .endpoints(EndpointsSection(service: name, endpoints: endpoints(of: name)))
+        case .hosted(let agent):
+            let services = configuration.services(on: agent).map { name in
+                HostedService(service: name, instances: instances(of: name, on: agent))
+            }
+            return .hosted(HostedSection(agent: agent, services: services))
+        case .upstreams(let agent):
+            let upstreams = configuration.upstreams(of: agent).filter { upstream in
+                let problem = Self.problem { () throws(InvalidField) in try upstream.validate() }
+                if let problem { report(.upstreams, agent.text, "\(upstream.port): \(problem)") }
+                return problem == nil
+            }
+            return .upstreams(UpstreamsSection(agent: agent, upstreams: upstreams))
+        }
+    }
+
+    /// The instances that can be encoded: a bad one costs its own traffic alone.
+    private mutating func instances(of service: ServiceName, on agent: AgentName) -> [Instance] {
+        let placement = Placement(service: service, agent: agent)
+        return configuration.instances(of: placement).filter { instance in
+            let problem = Self.problem { () throws(InvalidField) in
+                try instance.validate(allowsOutside: true)
+            }
+            if let problem { report(.hosted, agent.text, "\(instance.name): \(problem)") }
+            return problem == nil
+        }
+    }
+
+    private func endpoints(of service: ServiceName) -> [Endpoint] {
+        guard configuration.services[service] != nil else { return [] }
+        return configuration.hosts(of: service).compactMap { agent in
+            guard let host = configuration.agents[agent], host.isEnrolled,
+                let mesh = host.meshAddress
+            else { return nil }
+            let placement = Placement(service: service, agent: agent)
+            let weights = configuration.instances(of: placement).map(\.weight)
+            guard !weights.isEmpty else { return nil }
+            let weight = weights.reduce(0) { min($0 + max($1, 0), Instance.weightMax) }
+            return Endpoint(
+                agent: agent,
+                address: mesh.address,
+                port: mesh.port,
+                weight: min(weight, Instance.weightMax),
+                trustDomain: trustDomain
+            )
+        }
+    }
+
+    private mutating func report(_ kind: SectionKind, _ name: String, _ reason: String) {
+        let fault = SectionFault(kind: kind, name: name, reason: reason)
+        if faults.insert(fault).inserted { newFaults.append(fault) }
+    }
+
+    /// A fault that is mended and comes back is news again.
+    private mutating func forgetFaults(of id: SectionID) {
+        let (kind, name): (SectionKind, String) =
+            switch id {
+            case .inbound(let service): (.inbound, service.description)
+            case .endpoints(let service): (.endpoints, service.description)
+            case .hosted(let agent): (.hosted, agent.text)
+            case .upstreams(let agent): (.upstreams, agent.text)
+            }
+        guard !faults.isEmpty else { return }
+        faults = faults.filter { ($0.kind, $0.name) != (kind, name) }
+    }
+
+    private static func problem(_ check: () throws(InvalidField) -> Void) -> String? {
+        do throws(InvalidField) {
+            try check()
+            return nil
+        } catch {
+            return error.description
+        }
+    }
+}
