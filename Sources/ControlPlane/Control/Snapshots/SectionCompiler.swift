@@ -126,7 +126,16 @@ package struct SectionCompiler: Sendable {
             report(.hosted, agent.text, "its sections have \(byteCount) bytes, too many to take")
             return nil
         }
-        return sections.sorted { $0.reference < $1.reference }
+        return Self.once(sections.sorted { $0.reference < $1.reference })
+    }
+
+    /// Two denials of one name would make the manifest unreadable; what is left out is denied too.
+    private static func once(_ sections: [EncodedSection]) -> [EncodedSection] {
+        var last: SectionReference?
+        return sections.filter { section in
+            defer { last = section.reference }
+            return (last?.kind, last?.name) != (section.reference.kind, section.reference.name)
+        }
     }
 
     /// Faults that were not taken before.
