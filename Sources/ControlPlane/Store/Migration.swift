@@ -27,6 +27,9 @@ package struct Migration: Equatable, Sendable {
         ),
         Migration(version: 2, name: "spine", text: PackageResources.m0002_spine_sql),
         Migration(version: 3, name: "catalog", text: PackageResources.m0003_catalog_sql),
+        Migration(version: 4, name: "authority", text: PackageResources.m0004_authority_sql),
+        Migration(version: 5, name: "distribution", text: PackageResources.m0005_distribution_sql),
+        Migration(version: 6, name: "dashboard", text: PackageResources.m0006_dashboard_sql),
     ]
 }
 

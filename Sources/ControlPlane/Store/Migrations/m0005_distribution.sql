@@ -62,12 +62,12 @@ CREATE TABLE turnpike.decisions (
     reason text NOT NULL,
     source text NOT NULL,
     destination text NOT NULL,
-    rule_id text,
-    precedence smallint,
+    rule_id text NOT NULL DEFAULT '',
+    precedence smallint NOT NULL DEFAULT 0,
     permission integer,
     path text,
     revision bigint NOT NULL,
-    peer_address text,
+    peer_address text NOT NULL DEFAULT '',
     hash bytea NOT NULL CHECK (octet_length(hash) = 32),
     PRIMARY KEY (agent, chain, sequence)
 );

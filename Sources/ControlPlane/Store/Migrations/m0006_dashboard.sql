@@ -133,7 +133,8 @@ SELECT f.minute, f.agent, f.source, f.destination, nullif(f.rule_id, '') AS rule
 COMMENT ON VIEW dashboard.flows IS 'Connections and bytes per pair, rule and minute';
 
 CREATE VIEW dashboard.denials WITH (security_barrier) AS
-SELECT d.at, d.id, d.agent, d.source, d.destination, d.reason, d.rule_id AS rule, d.precedence,
+SELECT d.at, d.id, d.agent, d.source, d.destination, d.reason, nullif(d.rule_id, '') AS rule,
+       nullif(d.precedence, 0) AS precedence,
        d.path, d.revision, d.peer_address, d.received_at
   FROM turnpike.decisions d
  WHERE d.verdict = 'deny';

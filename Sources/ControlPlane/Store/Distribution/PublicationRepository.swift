@@ -1,0 +1,153 @@
+package import Crypto
+package import Mesh
+package import Postgres
+package import Wire
+
+/// The snapshot that was signed for an agent last.
+package struct PublishedManifest: Equatable, Sendable {
+    package let agent: AgentName
+    package let epoch: Int64
+    package let revision: Int64
+    package let hash: SHA256Digest
+    /// What must be the same at the same revision.
+    package let sectionsHash: SHA256Digest
+    package let sectionHashes: [SHA256Digest]
+    /// The signed envelope.
+    package let envelope: [UInt8]
+    package let issuedAt: Timestamp
+    package let expiresAt: Timestamp
+
+    package init(
+        agent: AgentName,
+        epoch: Int64,
+        revision: Int64,
+        hash: SHA256Digest,
+        sectionsHash: SHA256Digest,
+        sectionHashes: [SHA256Digest],
+        envelope: [UInt8],
+        issuedAt: Timestamp,
+        expiresAt: Timestamp
+    ) {
+        self.agent = agent
+        self.epoch = epoch
+        self.revision = revision
+        self.hash = hash
+        self.sectionsHash = sectionsHash
+        self.sectionHashes = sectionHashes
+        self.envelope = envelope
+        self.issuedAt = issuedAt
+        self.expiresAt = expiresAt
+    }
+}
+
+/// A section as it is stored.
+package struct PublishedSection: Equatable, Sendable {
+    package let hash: SHA256Digest
+    package let kind: String
+    package let name: String
+    package let bytes: [UInt8]
+
+    package init(hash: SHA256Digest, kind: String, name: String, bytes: [UInt8]) {
+        self.hash = hash
+        self.kind = kind
+        self.name = name
+        self.bytes = bytes
+    }
+}
+
+/// Manifests and sections, stored before they are shown to anybody.
+package enum PublicationRepository {
+    /// The manifests of these agents, as far as there are any.
+    package static func manifests(
+        of agents: [AgentName],
+        in transaction: PostgresTransaction
+    ) async throws(PostgresError) -> [PublishedManifest] {
+        guard !agents.isEmpty else { return [] }
+        return try await transaction.query(
+            """
+            SELECT agent, epoch, revision, hash, sections_hash, section_hashes, envelope,
+                issued_at, expires_at
+            FROM turnpike.manifests WHERE agent = ANY(\(agents.map(\.text)))
+            """
+        ).items(read)
+    }
+
+    /// Stores sections that are not stored yet.
+    package static func store(
+        _ sections: [PublishedSection],
+        in transaction: PostgresTransaction
+    ) async throws(PostgresError) {
+        guard !sections.isEmpty else { return }
+        try await transaction.query(
+            """
+            INSERT INTO turnpike.sections (hash, kind, name, bytes)
+            SELECT * FROM unnest(
+                \(sections.map(\.hash.bytes)), \(sections.map(\.kind)), \(sections.map(\.name)),
+                \(sections.map(\.bytes))
+            )
+            ON CONFLICT (hash) DO NOTHING
+            """
+        )
+    }
+
+    /// The statement that stores a manifest unless a newer one is there.
+    package static func put(_ manifest: PublishedManifest) -> SQL {
+        """
+        INSERT INTO turnpike.manifests (
+            agent, epoch, revision, hash, sections_hash, section_hashes, envelope, issued_at,
+            expires_at
+        )
+        SELECT agents.name, \(manifest.epoch), \(manifest.revision), \(manifest.hash.bytes),
+            \(manifest.sectionsHash.bytes), \(manifest.sectionHashes.map(\.bytes)),
+            \(manifest.envelope), \(manifest.issuedAt), \(manifest.expiresAt)
+        FROM turnpike.agents WHERE agents.name = \(manifest.agent.text)
+        ON CONFLICT (agent) DO UPDATE SET epoch = excluded.epoch, revision = excluded.revision,
+            hash = excluded.hash, sections_hash = excluded.sections_hash,
+            section_hashes = excluded.section_hashes, envelope = excluded.envelope,
+            issued_at = excluded.issued_at, expires_at = excluded.expires_at
+        WHERE (manifests.epoch, manifests.revision, manifests.issued_at)
+            < (excluded.epoch, excluded.revision, excluded.issued_at)
+        """
+    }
+
+    /// Removes sections that no manifest names and that are older than a day.
+    ///
+    /// - Returns: how many there were.
+    package static func collectSections(
+        in transaction: PostgresTransaction
+    ) async throws(PostgresError) -> Int {
+        try await transaction.execute(
+            """
+            DELETE FROM turnpike.sections
+            WHERE created_at < now() - interval '1 day' AND hash NOT IN (
+                SELECT unnest(section_hashes) FROM turnpike.manifests
+            )
+            """
+        )
+    }
+
+    private static func read(_ row: Row) throws(PostgresError) -> PublishedManifest? {
+        let hashes: [[UInt8]] = try row.decode("section_hashes")
+        return PublishedManifest(
+            agent: try row.label("agent"),
+            epoch: try row.decode("epoch"),
+            revision: try row.decode("revision"),
+            hash: try row.digest("hash"),
+            sectionsHash: try row.digest("sections_hash"),
+            sectionHashes: hashes.compactMap { SHA256Digest($0) },
+            envelope: try row.decode("envelope"),
+            issuedAt: try row.decode("issued_at"),
+            expiresAt: try row.decode("expires_at")
+        )
+    }
+}
+
+extension Row {
+    func digest(_ column: String) throws(PostgresError) -> SHA256Digest {
+        let bytes: [UInt8] = try decode(column)
+        guard let digest = SHA256Digest(bytes) else {
+            throw .undecodable(column: column, type: .bytea, .wrongLength)
+        }
+        return digest
+    }
+}
