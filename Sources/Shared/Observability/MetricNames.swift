@@ -87,6 +87,70 @@ package enum MetricNames {
         help: "Attempts to accept a connection that failed, such as for want of descriptors."
     )
 
+    /// 1 while a server is connected.
+    package static let agentConnected = MetricDefinition(
+        "turnpike_agent_server_connected",
+        .gauge,
+        help: "Whether a server of the control plane is connected (1) or not (0)."
+    )
+
+    /// Attempts that reached no server.
+    package static let agentConnectFailures = MetricDefinition(
+        "turnpike_agent_server_connect_failures_total",
+        .counter,
+        help: "Attempts to reach a server that failed."
+    )
+
+    /// What is enforced.
+    package static let agentRevision = MetricDefinition(
+        "turnpike_agent_snapshot_revision",
+        .gauge,
+        help: "The revision of the snapshot that every reactor enforces."
+    )
+
+    /// Snapshots and trust documents that were not taken.
+    package static let agentSnapshotRefusals = MetricDefinition(
+        "turnpike_agent_snapshot_refusals_total",
+        .counter,
+        help: "Snapshots and trust documents that were refused; the ones before stay in force."
+    )
+
+    /// Certificates taken from servers.
+    package static let agentRenewals = MetricDefinition(
+        "turnpike_agent_certificate_renewals_total",
+        .counter,
+        help: "Certificates that were issued to this agent and taken."
+    )
+
+    /// Certificates that were asked for in vain.
+    package static let agentRenewalFailures = MetricDefinition(
+        "turnpike_agent_certificate_renewal_failures_total",
+        .counter,
+        help: "Requests for a certificate that failed; they are repeated."
+    )
+
+    /// The rest of each certificate's life.
+    package static let agentCertificateBudget = MetricDefinition(
+        "turnpike_agent_certificate_budget_seconds",
+        .gauge,
+        help: "Seconds until a certificate ends: how long an outage of the control plane may last.",
+        labels: ["subject"]
+    )
+
+    /// Evidence on disk.
+    package static let agentSpooledBytes = MetricDefinition(
+        "turnpike_agent_evidence_spooled_bytes",
+        .gauge,
+        help: "Bytes of evidence on disk that no server has acknowledged."
+    )
+
+    /// Evidence that was lost.
+    package static let agentDroppedDecisions = MetricDefinition(
+        "turnpike_agent_evidence_dropped_decisions",
+        .gauge,
+        help: "Decisions that found no room in the spool and whose number is not reported yet."
+    )
+
     /// All of them; a test checks the names.
     package static let all: [MetricDefinition] = [
         labelSetsOverflowed, rowMACFailures, callRefusals,
@@ -98,5 +162,14 @@ package enum MetricNames {
         agentHandshakeFailures,
         agentVerifiedLeafHits,
         agentAcceptFailures,
+        agentConnected,
+        agentConnectFailures,
+        agentRevision,
+        agentSnapshotRefusals,
+        agentRenewals,
+        agentRenewalFailures,
+        agentCertificateBudget,
+        agentSpooledBytes,
+        agentDroppedDecisions,
     ]
 }

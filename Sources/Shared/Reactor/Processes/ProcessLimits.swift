@@ -1,4 +1,5 @@
 import CLinux
+import Glibc
 
 /// Limits and traits of this process, set once at start.
 package enum ProcessLimits {
@@ -27,4 +28,9 @@ package enum ProcessLimits {
     package static var effectiveUser: UInt32 { clinux_effective_user() }
 
     package static var processIdentity: Int32 { clinux_process_identity() }
+
+    /// Ends the process at once; nothing that waits is finished.
+    package static func exit(_ code: Int32) -> Never {
+        _exit(code)
+    }
 }

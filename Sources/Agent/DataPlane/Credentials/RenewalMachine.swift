@@ -1,0 +1,127 @@
+package import Mesh
+import Snapshot
+package import Wire
+
+/// Whose certificate it is.
+package enum CertificateSubject: Hashable, Sendable, CustomStringConvertible {
+    /// The agent's own.
+    case agent
+    /// That of a service it hosts or connects for.
+    case service(ServiceName)
+
+    package var service: ServiceName? {
+        if case .service(let name) = self { name } else { nil }
+    }
+
+    package var description: String { service?.description ?? "agent" }
+}
+
+/// Decides which certificates to ask for, and when.
+///
+/// Every subject that the snapshot names has a certificate or is asked for; an answer that never
+/// comes is given up when the connection ends or after `answerTimeout`, and failures are repeated
+/// with growing pauses.
+package struct RenewalMachine: Sendable {
+    /// How long an answer may take.
+    package static let answerTimeout = Duration.seconds(30)
+    /// The most requests under way at once.
+    package static let pendingMax = 16
+
+    /// What the driver has to do.
+    package enum Action: Equatable, Sendable {
+        /// Make a key and a CSR and send it under this number.
+        case request(id: UInt64, CertificateSubject)
+        /// The service is no longer placed here: remove key and certificate.
+        case forget(ServiceName)
+    }
+
+    private struct Entry {
+        var schedule: RenewalSchedule?
+        var nextAttempt = Timestamp.distantPast
+        var backoff = Backoff()
+        var pending: (id: UInt64, since: Timestamp)?
+    }
+
+    private var entries: [CertificateSubject: Entry] = [:]
+    private var nextID: UInt64 = 1
+
+    package init() {
+        entries[.agent] = Entry()
+    }
+
+    /// The certificate that is held, if there is one.
+    package func schedule(of subject: CertificateSubject) -> RenewalSchedule? {
+        entries[subject]?.schedule
+    }
+
+    /// Every subject that needs a certificate.
+    package var subjects: Set<CertificateSubject> { Set(entries.keys) }
+
+    /// A certificate is held from now on.
+    package mutating func held(_ subject: CertificateSubject, _ schedule: RenewalSchedule) {
+        var entry = entries[subject] ?? Entry()
+        entry.schedule = schedule
+        entry.nextAttempt = schedule.renewAt
+        entry.backoff.succeeded()
+        entry.pending = nil
+        entries[subject] = entry
+    }
+
+    /// The snapshot names these services.
+    package mutating func placed(_ services: Set<ServiceName>) -> [Action] {
+        for service in services where entries[.service(service)] == nil {
+            entries[.service(service)] = Entry()
+        }
+        let gone = entries.keys.compactMap(\.service).filter { !services.contains($0) }.sorted()
+        for service in gone { entries[.service(service)] = nil }
+        return gone.map(Action.forget)
+    }
+
+    /// Time has passed while a server is connected; gives what is due.
+    package mutating func ticked(now: Timestamp) -> [Action] {
+        for (subject, entry) in entries {
+            guard let pending = entry.pending, now - pending.since > Self.answerTimeout else {
+                continue
+            }
+            entries[subject]?.pending = nil
+        }
+        var room = Self.pendingMax - entries.values.count { $0.pending != nil }
+        var actions: [Action] = []
+        let due = entries.filter { $0.value.pending == nil && $0.value.nextAttempt <= now }
+            .sorted { left, right in
+                (left.value.schedule?.notAfter ?? .distantPast, left.key.description)
+                    < (right.value.schedule?.notAfter ?? .distantPast, right.key.description)
+            }
+        for (subject, _) in due where room > 0 {
+            room -= 1
+            entries[subject]?.pending = (nextID, now)
+            actions.append(.request(id: nextID, subject))
+            nextID += 1
+        }
+        return actions
+    }
+
+    /// Whose answer it is; nil for one that nobody waits for.
+    package func subject(of id: UInt64) -> CertificateSubject? {
+        entries.first { $0.value.pending?.id == id }?.key
+    }
+
+    /// The request failed; it is repeated after a pause, at least `retryAfter`.
+    package mutating func failed(
+        _ id: UInt64,
+        retryAfter: Duration?,
+        now: Timestamp,
+        jitter: Double
+    ) {
+        guard let subject = subject(of: id), var entry = entries[subject] else { return }
+        let pause = entry.backoff.failed(jitter: jitter)
+        entry.nextAttempt = now + max(pause, retryAfter ?? .zero)
+        entry.pending = nil
+        entries[subject] = entry
+    }
+
+    /// Nothing that was asked will be answered any more.
+    package mutating func disconnected() {
+        for subject in entries.keys { entries[subject]?.pending = nil }
+    }
+}

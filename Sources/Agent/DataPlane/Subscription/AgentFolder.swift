@@ -1,0 +1,72 @@
+package import Reactor
+import Wire
+
+/// The data directory of an agent: which file is where, and how each is written.
+///
+/// Every write is durable before it returns, replaces the file as a whole, and never follows a
+/// link. Whatever is read back is judged by those who read it: nothing is trusted because it lies
+/// on our disk.
+package struct AgentFolder: Sendable {
+    /// The most bytes of any file that is not a section.
+    package static let fileBytesMax = 4 << 20
+
+    /// Where it is, without a slash at the end.
+    package let path: String
+
+    /// Uses a directory that `prepare` may still have to make.
+    package init(_ path: String) {
+        self.path = path.count > 1 && path.hasSuffix("/") ? String(path.dropLast()) : path
+    }
+
+    /// The agent's private key.
+    package var keyPath: String { "\(path)/agent.key" }
+    /// The key of an enrolment that is under way.
+    package var newKeyPath: String { "\(path)/agent.key.new" }
+    /// The agent's certificate chain.
+    package var certificatePath: String { "\(path)/agent.pem" }
+    /// Who the agent is and which servers it knows.
+    package var enrolmentPath: String { "\(path)/enrolment.json" }
+    /// The trust document's envelope.
+    package var trustPath: String { "\(path)/trust.json" }
+    /// Manifest, mark and sections.
+    package var snapshotPath: String { "\(path)/snapshot" }
+    /// Certificates and keys of services.
+    package var leavesPath: String { "\(path)/leaves" }
+    /// Decisions and flows that no server has acknowledged.
+    package var evidencePath: String { "\(path)/evidence" }
+    /// Held by the one process that runs with this directory.
+    package var lockPath: String { "\(path)/agent.lock" }
+
+    /// Makes the directories with mode 0700 and refuses one that lets others in.
+    package func prepare() throws(FileError) {
+        for directory in [path, snapshotPath, leavesPath, evidencePath] {
+            try FileSystem.makeDirectory(directory)
+            try FileSystem.demandPrivate(directory)
+        }
+        for directory in [path, snapshotPath, leavesPath, evidencePath] {
+            try removeTemporaries(in: directory)
+        }
+    }
+
+    /// Removes what a write that was cut off left behind.
+    private func removeTemporaries(in directory: String) throws(FileError) {
+        for name in try FileSystem.list(directory)
+        where name.hasPrefix(".") && name.utf8.count > 2 {
+            guard try FileSystem.status("\(directory)/\(name)")?.kind == .regular else { continue }
+            try FileSystem.remove("\(directory)/\(name)")
+        }
+    }
+
+    /// The content of a file, nil if there is none.
+    package static func readIfPresent(
+        _ path: String,
+        byteCountMax: Int = fileBytesMax
+    ) throws(FileError) -> [UInt8]? {
+        do throws(FileError) {
+            return try FileSystem.read(path, byteCountMax: byteCountMax)
+        } catch {
+            if error.reason == .notFound { return nil }
+            throw error
+        }
+    }
+}

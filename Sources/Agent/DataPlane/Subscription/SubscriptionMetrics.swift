@@ -1,0 +1,37 @@
+import Mesh
+import Observability
+
+/// The metrics of the control side, looked up once.
+struct SubscriptionMetrics: Sendable {
+    let isConnected: Gauge
+    let connectFailures: Counter
+    let revision: Gauge
+    let refusals: Counter
+    let renewals: Counter
+    let renewalFailures: Counter
+    let spooledBytes: Gauge
+    let droppedDecisions: Gauge
+    let registry: MetricRegistry
+
+    init(_ registry: MetricRegistry) {
+        isConnected = registry.gauge(MetricNames.agentConnected)
+        connectFailures = registry.counter(MetricNames.agentConnectFailures)
+        revision = registry.gauge(MetricNames.agentRevision)
+        refusals = registry.counter(MetricNames.agentSnapshotRefusals)
+        renewals = registry.counter(MetricNames.agentRenewals)
+        renewalFailures = registry.counter(MetricNames.agentRenewalFailures)
+        spooledBytes = registry.gauge(MetricNames.agentSpooledBytes)
+        droppedDecisions = registry.gauge(MetricNames.agentDroppedDecisions)
+        self.registry = registry
+    }
+
+    /// How long a certificate still lives, in seconds.
+    func setBudget(_ seconds: Int64, of subject: CertificateSubject) {
+        registry.gauge(MetricNames.agentCertificateBudget, labels: [subject.description])
+            .set(seconds)
+    }
+
+    func forget(_ subject: CertificateSubject) {
+        registry.remove(MetricNames.agentCertificateBudget, labels: [subject.description])
+    }
+}
