@@ -33,8 +33,7 @@ CREATE INDEX certificates_agent ON turnpike.certificates (agent, not_after);
 CREATE TABLE turnpike.join_tokens (
     id uuid PRIMARY KEY,
     token_hmac bytea NOT NULL UNIQUE,
-    agent text NOT NULL REFERENCES turnpike.agents (name) ON DELETE CASCADE,
-    placements jsonb NOT NULL,
+    agent turnpike.label NOT NULL REFERENCES turnpike.agents (name) ON DELETE CASCADE,
     created_at timestamptz NOT NULL DEFAULT now(),
     expires_at timestamptz NOT NULL,
     revoked_at timestamptz,

@@ -1,0 +1,94 @@
+package import Postgres
+package import Wire
+
+/// A CA of this cluster; its private key is sealed.
+package struct AuthorityRow: Equatable, Sendable {
+    /// Which tree of certificates it belongs to.
+    package enum Kind: String, Equatable, Sendable, CaseIterable, PostgresCodable {
+        /// The root of the mesh, in the trust document.
+        case root
+        /// Signs the mesh's leaves.
+        case intermediate
+        /// The root of the admin API's own certificates, in no trust document.
+        case api
+    }
+
+    /// Where a CA stands in its life.
+    package enum State: String, Equatable, Sendable, PostgresCodable {
+        case prepared, active, retired
+    }
+
+    package let id: UUIDv7
+    package let kind: Kind
+    package let state: State
+    /// Nil for a root.
+    package let issuer: UUIDv7?
+    /// DER.
+    package let certificate: [UInt8]
+    package let sealedKey: [UInt8]
+    package let notBefore: Timestamp
+    package let notAfter: Timestamp
+
+    package init(
+        id: UUIDv7,
+        kind: Kind,
+        state: State,
+        issuer: UUIDv7?,
+        certificate: [UInt8],
+        sealedKey: [UInt8],
+        notBefore: Timestamp,
+        notAfter: Timestamp
+    ) {
+        self.id = id
+        self.kind = kind
+        self.state = state
+        self.issuer = issuer
+        self.certificate = certificate
+        self.sealedKey = sealedKey
+        self.notBefore = notBefore
+        self.notAfter = notAfter
+    }
+}
+
+/// The CAs of the cluster.
+package enum AuthorityRepository {
+    /// Stores a new CA.
+    package static func insert(
+        _ row: AuthorityRow,
+        in transaction: PostgresTransaction
+    ) async throws(PostgresError) {
+        try await transaction.query(
+            """
+            INSERT INTO turnpike.authorities (
+                id, kind, state, issuer, certificate, sealed_key, not_before, not_after
+            ) VALUES (
+                \(row.id), \(row.kind), \(row.state), \(row.issuer), \(row.certificate),
+                \(row.sealedKey), \(row.notBefore), \(row.notAfter)
+            )
+            """
+        )
+    }
+
+    /// All CAs, the oldest first.
+    package static func list(
+        in transaction: PostgresTransaction
+    ) async throws(PostgresError) -> [AuthorityRow] {
+        try await transaction.query(
+            """
+            SELECT id, kind, state, issuer, certificate, sealed_key, not_before, not_after
+            FROM turnpike.authorities ORDER BY created_at, id LIMIT 1000
+            """
+        ).items { row throws(PostgresError) in
+            AuthorityRow(
+                id: try row.decode("id"),
+                kind: try row.decode("kind"),
+                state: try row.decode("state"),
+                issuer: try row.decodeIfPresent("issuer"),
+                certificate: try row.decode("certificate"),
+                sealedKey: try row.decode("sealed_key"),
+                notBefore: try row.decode("not_before"),
+                notAfter: try row.decode("not_after")
+            )
+        }
+    }
+}
