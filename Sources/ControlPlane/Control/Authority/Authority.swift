@@ -1,0 +1,161 @@
+package import Crypto
+import Mesh
+package import Snapshot
+import Store
+import Wire
+
+/// The opened authority of a cluster: the CAs that sign, the key that signs snapshots, and the
+/// trust documents that say so. Keys live in memory only. Any thread may use it.
+package final class Authority: Sendable {
+    /// Of the mesh; in the trust document.
+    package let root: Certificate
+    /// Signs the mesh's leaves.
+    package let intermediate: CertificateAuthority
+    let intermediateID: UUIDv7
+    /// The root of the API's own certificates.
+    package let apiRoot: CertificateAuthority
+    /// Signs manifests.
+    package let snapshotKey: SigningKey
+    /// Every version in order; the last one holds now.
+    package let trustChain: [TrustAnchor]
+
+    private init(
+        root: Certificate,
+        intermediate: CertificateAuthority,
+        intermediateID: UUIDv7,
+        apiRoot: CertificateAuthority,
+        snapshotKey: SigningKey,
+        trustChain: [TrustAnchor]
+    ) {
+        self.root = root
+        self.intermediate = intermediate
+        self.intermediateID = intermediateID
+        self.apiRoot = apiRoot
+        self.snapshotKey = snapshotKey
+        self.trustChain = trustChain
+    }
+
+    /// The trust document that holds now.
+    package var trust: TrustAnchor? { trustChain.last }
+
+    /// Opens the stored authority and refuses one whose parts do not belong together.
+    package static func open(_ control: ControlPlane) async throws(StartError) -> Authority {
+        do {
+            let (authorities, trust, keys) = try await control.read { transaction in
+                (
+                    try await AuthorityRepository.list(in: transaction),
+                    try await TrustRepository.chain(in: transaction),
+                    try await TrustRepository.snapshotKeys(in: transaction)
+                )
+            }
+            let chain = try trustChain(trust, of: control.trustDomain)
+            guard let current = chain.last?.document else {
+                throw AuthorityFault("there is no trust document")
+            }
+            let root = try active(.root, in: authorities)
+            let rootCertificate = try Certificate(der: root.certificate)
+            guard current.authorities.contains(where: { $0.certificate == root.certificate })
+            else { throw AuthorityFault("the active root is not in the trust document") }
+            let intermediate = try active(.intermediate, in: authorities)
+            let intermediateAuthority = try authority(intermediate, control)
+            guard try intermediateAuthority.certificate.isSigned(by: rootCertificate.publicKey())
+            else { throw AuthorityFault("the intermediate is not signed by the active root") }
+            return Authority(
+                root: rootCertificate,
+                intermediate: intermediateAuthority,
+                intermediateID: intermediate.id,
+                apiRoot: try authority(try active(.api, in: authorities), control),
+                snapshotKey: try snapshotKey(keys, current, control),
+                trustChain: chain
+            )
+        } catch let error as AuthorityFault {
+            throw .refused(.faulted(Complaint("authority.inconsistent", error.text)))
+        } catch let error as KeyError {
+            throw .keys(error)
+        } catch let error as ControlError {
+            throw .refused(error)
+        } catch {
+            throw .refused(
+                .faulted(
+                    Complaint("authority.unreadable", "the authority cannot be read: \(error)")
+                )
+            )
+        }
+    }
+
+    private static func active(
+        _ kind: AuthorityRow.Kind,
+        in rows: [AuthorityRow]
+    ) throws -> AuthorityRow {
+        guard let row = rows.first(where: { $0.kind == kind && $0.state == .active }) else {
+            throw AuthorityFault("there is no active authority of kind \(kind.rawValue)")
+        }
+        return row
+    }
+
+    private static func authority(
+        _ row: AuthorityRow,
+        _ control: ControlPlane
+    ) throws -> CertificateAuthority {
+        let key = try AuthoritySealing.open(
+            row.sealedKey,
+            for: AuthoritySealing.purpose(row.kind),
+            at: AuthoritySealing.place(row.id),
+            control
+        )
+        let certificate = try Certificate(der: row.certificate)
+        guard try certificate.publicKey() == key.publicKey else {
+            throw AuthorityFault("a CA's key does not belong to its certificate")
+        }
+        return try CertificateAuthority(certificate: certificate, key: key)
+    }
+
+    private static func snapshotKey(
+        _ rows: [SnapshotKeyRow],
+        _ trust: TrustDocument,
+        _ control: ControlPlane
+    ) throws -> SigningKey {
+        let now = control.now()
+        for row in rows where row.state == .active {
+            let key = try AuthoritySealing.open(
+                row.sealedKey,
+                for: .snapshot,
+                at: AuthoritySealing.snapshotPlace(row.keyID),
+                control
+            )
+            if trust.snapshotKeys.contains(where: { $0.key == key.publicKey && $0.isValid(at: now) }
+            ) {
+                return key
+            }
+        }
+        throw AuthorityFault("no snapshot key that the trust document names is active")
+    }
+
+    private static func trustChain(
+        _ rows: [TrustRow],
+        of trustDomain: TrustDomain
+    ) throws -> [TrustAnchor] {
+        var chain: [TrustAnchor] = []
+        for row in rows {
+            let envelope = try Envelope(encoded: row.envelope)
+            if let last = chain.last {
+                chain.append(try last.succeeded(by: envelope))
+            } else {
+                let first = try TrustAnchor.first(
+                    envelope,
+                    trustDomain: trustDomain,
+                    pinnedHash: nil
+                )
+                chain.append(first)
+            }
+        }
+        return chain
+    }
+}
+
+/// Parts of the authority that do not belong together.
+struct AuthorityFault: Error {
+    let text: String
+
+    init(_ text: String) { self.text = text }
+}
