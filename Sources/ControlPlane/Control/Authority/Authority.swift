@@ -4,8 +4,9 @@ package import Snapshot
 import Store
 import Wire
 
-/// The opened authority of a cluster: the CAs that sign, the key that signs snapshots, and the
-/// trust documents that say so. Keys live in memory only. Any thread may use it.
+/// The opened authority of a cluster: CAs, the key that signs snapshots, and trust documents.
+///
+/// Keys live in memory only. Any thread may use it.
 package final class Authority: Sendable {
     /// Of the mesh; in the trust document.
     package let root: Certificate
