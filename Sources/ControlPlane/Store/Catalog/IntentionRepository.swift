@@ -145,7 +145,7 @@ package enum IntentionRepository {
             rows,
             key: { row throws(PostgresError) in
                 let (destination, source) = try patterns(row)
-                return CatalogKey.intention(destination: destination, source: source).text
+                return ResourceKey.intention(destination: destination, source: source).text
             },
             { row throws(PostgresError) in try read(row, rowGuard) }
         )
@@ -160,7 +160,7 @@ package enum IntentionRepository {
         let rule = row.value
         var content = RowContent(
             table: "intentions",
-            key: CatalogKey.intention(destination: rule.destination, source: rule.source).text
+            key: ResourceKey.intention(destination: rule.destination, source: rule.source).text
         )
         content.add("id", rule.id.text)
         if case .action(let verdict) = rule.effect {
@@ -208,7 +208,7 @@ package enum IntentionRepository {
         let (destination, source) = try patterns(row)
         var forged = RowContent(
             table: "intentions",
-            key: CatalogKey.intention(destination: destination, source: source).text
+            key: ResourceKey.intention(destination: destination, source: source).text
         )
         forged.add("unreadable", true)
         let tag: [UInt8] = try row.decode("mac")

@@ -1,0 +1,109 @@
+import Mesh
+import Postgres
+import Store
+import Wire
+
+extension Catalog {
+    /// How many users of a resource a refusal names.
+    private static let usersShownMax = 5
+
+    static func notFound(_ key: ResourceKey) -> ControlError {
+        .notFound(Complaint("\(key.kind.rawValue).not_found", "there is no \(key)"))
+    }
+
+    /// Refuses a change for everything that is wrong with it.
+    static func refuse(_ problems: [CatalogProblem], code: String) throws(ControlError) {
+        guard let first = problems.first else { return }
+        if let denied = problems.first(where: { $0.kind == .forbidden }) {
+            throw .forbidden(Complaint(denied.code, "\(denied.field): \(denied.text)"))
+        }
+        let text = problems.count == 1 ? first.text : "\(problems.count) things are wrong"
+        throw .invalid(
+            Complaint(problems.count == 1 ? first.code : code, text),
+            fields: problems.map { FieldProblem(field: $0.field, problem: $0.text) }
+        )
+    }
+
+    /// What would lose its footing without a resource.
+    func dependents(
+        of key: ResourceKey,
+        in database: PostgresTransaction
+    ) async throws(PostgresError) -> [ResourceKey] {
+        var queries: [CatalogQuery] = []
+        switch key {
+        case .namespace(let name):
+            var services = CatalogQuery(.service)
+            services.namespace = name
+            queries = [services]
+        case .service(let service):
+            var placements = CatalogQuery(.placement)
+            placements.service = service
+            var upstreams = CatalogQuery(.upstream)
+            upstreams.destination = .exact(service)
+            queries = [placements, upstreams]
+        case .placement(let service, let agent):
+            var instances = CatalogQuery(.instance)
+            instances.service = service
+            instances.agent = agent
+            var upstreams = CatalogQuery(.upstream)
+            upstreams.agent = agent
+            upstreams.source = .exact(service)
+            queries = [instances, upstreams]
+        case .instance, .upstream, .intention: break
+        }
+        var users: [ResourceKey] = []
+        for query in queries {
+            let page = try await list(
+                query,
+                after: nil,
+                limit: Self.usersShownMax + 1,
+                in: database
+            )
+            users += page.items.compactMap(\.value.key)
+        }
+        return users
+    }
+
+    static func inUse(_ key: ResourceKey, by users: [ResourceKey]) -> ControlError {
+        let shown = users.prefix(usersShownMax).map(\.path).joined(separator: ", ")
+        let more = users.count > usersShownMax ? " and more" : ""
+        return .conflict(
+            Complaint(
+                "\(key.kind.rawValue).in_use",
+                "the \(key) is used by \(shown)\(more): delete these first"
+            )
+        )
+    }
+}
+
+extension ResourceKey {
+    /// The word for this kind of resource in the change feed.
+    var changeKind: Change.Kind {
+        switch self {
+        case .namespace: .namespace
+        case .service: .service
+        case .placement: .placement
+        case .instance: .instance
+        case .upstream: .upstream
+        case .intention: .intention
+        }
+    }
+}
+
+extension ServicePattern {
+    /// The service, if the pattern names one.
+    var exactService: ServiceName? {
+        if case .exact(let service) = self { service } else { nil }
+    }
+}
+
+extension CatalogStep {
+    /// What an audit record says about this step.
+    var detail: Document {
+        switch action {
+        case .create: ["change": "create", "is": new.document]
+        case .update: ["change": "update", "differences": .list(differences.map(\.document))]
+        case .unchanged: ["change": "unchanged"]
+        }
+    }
+}
