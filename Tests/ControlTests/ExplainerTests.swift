@@ -1,0 +1,111 @@
+import Control
+import Mesh
+import Store
+import Testing
+import Wire
+
+@Suite struct ExplainerTests {
+    private let services = ["a", "b", "other/a"]
+    private let patterns = ["a", "b", "default/*", "other/a", "other/*", "*"]
+
+    @Test func theWinnerIsThatOfTheEvaluator() async throws {
+        try await CatalogFixture.with { fixture in
+            var generator = SystemRandomNumberGenerator()
+            var resources: [Resource] = [
+                .namespace(Namespace(name: try NamespaceName("other")))
+            ]
+            for source in patterns {
+                for destination in patterns where Bool.random(using: &generator) {
+                    resources.append(
+                        try CatalogFixture.rule(
+                            source,
+                            destination,
+                            Bool.random(using: &generator) ? .allow : .deny
+                        )
+                    )
+                }
+            }
+            _ = try await fixture.control.catalog.apply(resources, by: fixture.admin)
+            let stored = try await fixture.control.catalog.list(
+                CatalogQuery(.intention),
+                limit: 1000
+            )
+            let rules = stored.items.compactMap { item in
+                if case .intention(let rule) = item.resource { rule } else { nil }
+            }
+            for source in try services.map({ try ServiceName($0) }) {
+                for destination in try services.map({ try ServiceName($0) }) {
+                    let explained = try await fixture.control.explainer.explain(
+                        source: source,
+                        destination: destination
+                    )
+                    let ruling = evaluate(
+                        source: SourceIdentity(
+                            trustDomain: fixture.control.trustDomain,
+                            service: source
+                        ),
+                        destination: destination,
+                        question: .connection(requestsAreJudged: false),
+                        rules: rules,
+                        context: EvaluationContext(
+                            trustDomain: fixture.control.trustDomain,
+                            now: fixture.control.now()
+                        )
+                    )
+                    #expect(explained.explanation.ruling == ruling)
+                    #expect(
+                        explained.document["verdict"] == .string(ruling.verdict.rawValue)
+                    )
+                }
+            }
+        }
+    }
+
+    @Test func anAnswerNamesEveryRuleAndEveryHost() async throws {
+        try await CatalogFixture.with { fixture in
+            try await fixture.applyShop()
+            for (source, verdict) in [("*", Verdict.deny), ("default/*", .allow), ("a", .allow)] {
+                _ = try await fixture.control.catalog.put(
+                    try CatalogFixture.rule(source, "orders", verdict),
+                    by: fixture.admin
+                )
+            }
+            let explanation = try await fixture.control.explainer.explain(
+                source: try ServiceName("web"),
+                destination: try ServiceName("orders")
+            )
+            let document = explanation.document
+            #expect(document["verdict"] == "allow")
+            #expect(document["precedence"] == 9)
+            #expect(document["unknown_services"] == nil)
+            let outcomes = document["considered"]?.items?.map { $0["outcome"]?.text }
+            #expect(
+                outcomes == [
+                    "won", "lost_by_precedence", "lost_by_precedence", "other_source",
+                ]
+            )
+            let enforcement = try #require(document["enforcement"])
+            #expect(enforcement["revision"] == 4)
+            let host = try #require(enforcement["agents"]?[0])
+            #expect(host["agent"] == "db-1")
+            #expect(host["applied"] == .null)
+            #expect(document["latest_refusal"] == .null)
+        }
+    }
+
+    @Test func unknownServicesAndDecisionsAreSaid() async throws {
+        try await CatalogFixture.with { fixture in
+            let explainer = fixture.control.explainer
+            let explanation = try await explainer.explain(
+                source: try ServiceName("nobody"),
+                destination: try ServiceName("nothing")
+            )
+            #expect(explanation.unknown.count == 2)
+            #expect(explanation.document["reason"] == "default_deny")
+            let error = await refusal {
+                try await explainer.explain(decision: fixture.control.makeID())
+            }
+            #expect(error?.code == "decision.not_found")
+        }
+    }
+}
