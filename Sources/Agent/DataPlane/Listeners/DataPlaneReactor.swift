@@ -31,6 +31,7 @@ final class DataPlaneReactor {
     private var warm: [RelayConnection] = []
     private var sweepTimer = TimerToken.none
     private var sweepCount = 0
+    private var acceptFailureCount = 0
     private var decisionTimer = TimerToken.none
     private var decisionEdge = Timestamp.distantFuture
 
@@ -170,6 +171,7 @@ extension DataPlaneReactor {
 
     /// Decides every live connection again and finds the next moment to do so.
     func decideAll() {
+        noteAcceptFailures()
         guard let configuration else { return }
         let now = settings.now()
         var memory: [LiveQuestion: Ruling] = [:]
@@ -182,6 +184,14 @@ extension DataPlaneReactor {
             edges.append(transition)
         }
         schedule(edges.min() ?? .distantFuture, now: now)
+    }
+
+    private func noteAcceptFailures() {
+        let count = upstreamListeners.values.reduce(meshListener?.failedCount ?? 0) {
+            $0 + $1.failedCount
+        }
+        metrics.acceptFailures.increment(by: max(0, count - acceptFailureCount))
+        acceptFailureCount = count
     }
 
     /// Makes sure that the end of a connection's leaves is noticed.
@@ -203,6 +213,8 @@ extension DataPlaneReactor {
 extension DataPlaneReactor {
     func relayBegan(_ connection: RelayConnection, _ permit: ConnectionPermit) {
         (connection.isInbound ? metrics.openInbound : metrics.openOutbound).add(1)
+        // Even one that never moves a byte has buffers of its handshake to give back.
+        becameWarm(connection)
         guard connection.isInbound else { return }
         var amounts = FlowAmounts()
         amounts.opened = 1

@@ -37,6 +37,7 @@ extension RelayConnection {
                 )
             } else {
                 secure = descriptor
+                try watchForLoss()
                 secureToken = try reactor.register(
                     secure,
                     tag: RelayMachine.Side.secure.rawValue,

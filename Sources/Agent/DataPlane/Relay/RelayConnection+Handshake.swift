@@ -76,6 +76,8 @@ extension RelayConnection {
         secure = accepted
         do {
             try secure.setNoDelay()
+            try watchForLoss()
+            if peerAddress.isLoopback { secure.setCongestionControl("cubic") }
             session = try TLSSession(server: lane.serverContext)
             secureToken = try reactor.register(
                 secure,
@@ -86,6 +88,12 @@ extension RelayConnection {
             return refuse(.refused(.internalFailure), detail: "\(error)")
         }
         arm(lane.settings.handshakeTimeout)
+    }
+
+    /// Makes the kernel notice an agent that vanished without a word.
+    func watchForLoss() throws(SystemError) {
+        try secure.setKeepAlive()
+        try secure.setUserTimeout(DataPlaneLimits.unacknowledgedTimeout)
     }
 
     /// Decides the proven identity, then looks for an instance.

@@ -1,0 +1,78 @@
+import Support
+import TLS
+import Wire
+
+/// A TLS client of the test's own making at the mesh port, to show what an agent never would.
+enum MeshProbe {
+    enum Outcome: Equatable {
+        case answered([UInt8])
+        case alert(TLSAlert)
+        case ended
+        case reset
+        case noConnection
+    }
+
+    /// Shakes hands, sends three bytes and tells what came of it.
+    static func run(
+        port: UInt16,
+        serverName: String?,
+        leaf: TestMesh.Leaf?,
+        protocols: [String] = ["turnpike/1"]
+    ) throws -> Outcome {
+        let context = try TLSContext(
+            client: TLSClientConfiguration(
+                verifier: { _ in
+                    .accept(
+                        PeerIdentity(
+                            name: "anybody",
+                            serialNumber: [],
+                            leafDigest: [],
+                            notAfter: .distantFuture
+                        )
+                    )
+                },
+                applicationProtocols: protocols
+            )
+        )
+        let credentials = try leaf.map {
+            try TLSCredentials(chain: $0.chain, privateKey: $0.privateKey)
+        }
+        let session = try TLSSession(
+            client: context,
+            serverName: serverName,
+            credentials: credentials
+        )
+        guard let socket = LoopbackSocket.connect(port: port) else { return .noConnection }
+        return drive(session, over: socket)
+    }
+
+    private static func drive(_ session: TLSSession, over socket: LoopbackSocket) -> Outcome {
+        var plaintext = [UInt8](repeating: 0, count: 96 * 1_024)
+        var ciphertext = [UInt8](repeating: 0, count: 32 * 1_024)
+        var hasSent = false
+        var start = ciphertext.mutableSpan
+        var progress = session.start(ciphertext: &start)
+        socket.send(Array(ciphertext.prefix(progress.ciphertextByteCount)))
+        while true {
+            if session.status == .open, !hasSent {
+                hasSent = true
+                var room = ciphertext.mutableSpan
+                let question: [UInt8] = [1, 2, 3]
+                progress = session.send(question.span, ciphertext: &room)
+                socket.send(Array(ciphertext.prefix(progress.ciphertextByteCount)))
+            }
+            let part = socket.receive()
+            guard part.end == .open else { return part.end == .reset ? .reset : .ended }
+            var room = plaintext.mutableSpan
+            var answer = ciphertext.mutableSpan
+            progress = session.receive(part.bytes.span, plaintext: &room, ciphertext: &answer)
+            socket.send(Array(ciphertext.prefix(progress.ciphertextByteCount)))
+            if progress.plaintextByteCount > 0 {
+                return .answered(Array(plaintext.prefix(progress.plaintextByteCount)))
+            }
+            if let alert = session.failure?.alert { return .alert(alert) }
+            if session.status == .peerFinished { return .ended }
+            if session.status == .failed { return .reset }
+        }
+    }
+}
