@@ -6,6 +6,15 @@ import Synchronization
 import Testing
 
 @Suite struct EmbeddedClusterTests {
+    /// Not the shared one: a start waits for the disk, which would hold up all other tests.
+    private static let thread = Result { try ReactorThread(name: "test-embedded") }
+
+    private let reactor: Reactor
+
+    init() throws {
+        reactor = try EmbeddedClusterTests.thread.get().reactor
+    }
+
     /// A directory that the cluster's user may enter, removed when the body ends.
     private func withDirectory(_ body: (String) async throws -> Void) async throws {
         let path = "/tmp/turnpike-embedded-\(UUID().uuidString.prefix(8))"
@@ -30,7 +39,7 @@ import Testing
     ) async throws(EmbeddedClusterError) -> EmbeddedCluster {
         try await EmbeddedCluster.start(
             settings,
-            on: TestDatabase.reactor,
+            on: reactor,
             random: { count in (0..<count).map { _ in UInt8.random(in: 0...255) } },
             report: { events.add($0) }
         )
@@ -39,7 +48,7 @@ import Testing
     private func ask(_ url: DatabaseURL, _ statement: SQL) async throws -> Row {
         var settings = PostgresSettings(url: url)
         settings.searchPath = ["public"]
-        let connection = try await PostgresConnection.connect(settings, on: TestDatabase.reactor)
+        let connection = try await PostgresConnection.connect(settings, on: reactor)
         let row = try await connection.query(statement).single()
         await connection.close()
         return row
@@ -98,7 +107,7 @@ import Testing
             let role = PostgresName(literal: "some_role")
             let connection = try await PostgresConnection.connect(
                 PostgresSettings(url: cluster.superuserURL()),
-                on: TestDatabase.reactor
+                on: reactor
             )
             try await connection.query("CREATE ROLE some_role NOLOGIN")
             await connection.close()
@@ -134,13 +143,13 @@ import Testing
             let pool = PostgresPool(
                 PostgresSettings(url: cluster.superuserURL()),
                 limits: limits,
-                on: TestDatabase.reactor
+                on: reactor
             ) { 0.5 }
             _ = try await pool.query("SELECT 1")
             let before = try postmaster(settings)
             kill(before, SIGKILL)
             for _ in 0..<3_000 where events.count(of: .ready) < 2 {
-                try await TestDatabase.reactor.sleep(for: .milliseconds(20))
+                try await reactor.sleep(for: .milliseconds(20))
             }
             #expect(events.count(of: .ready) == 2)
             #expect(try postmaster(settings) != before)
@@ -163,7 +172,7 @@ import Testing
             // An adopted server is watched like a child of ours.
             kill(process, SIGKILL)
             for _ in 0..<3_000 where events.count(of: .ready) < 2 {
-                try await TestDatabase.reactor.sleep(for: .milliseconds(20))
+                try await reactor.sleep(for: .milliseconds(20))
             }
             #expect(try postmaster(settings) != process)
             await second.leave()
