@@ -16,15 +16,15 @@ import Testing
             #expect(!same.isNew)
             #expect(same.row == created.row)
             let second = try AccessPolicy.of("team", ["services/+/web": [.update]])
-            let changed = try await policies.put(second, expected: 1, by: fixture.admin)
+            let changed = try await policies.put(second, if: { $0 == 1 }, by: fixture.admin)
             #expect(changed.row.version == 2)
             #expect(try await policies.find("team") == changed.row)
             let stale = await refusal {
-                try await policies.put(first, expected: 1, by: fixture.admin)
+                try await policies.put(first, if: { $0 == 1 }, by: fixture.admin)
             }
             #expect(stale?.code == "policy.changed")
             #expect(try await policies.list().map(\.policy.name) == ["admin", "read-only", "team"])
-            try await policies.delete("team", expected: 2, by: fixture.admin)
+            try await policies.delete("team", if: { $0 == 2 }, by: fixture.admin)
             #expect(await refusal { try await policies.find("team") }?.code == "policy.not_found")
             let outcomes = try await fixture.audited("policy.put").map(\.outcome)
             #expect(outcomes == ["success", "unchanged", "success"])

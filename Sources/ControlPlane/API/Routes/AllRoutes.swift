@@ -1,4 +1,4 @@
-import Control
+package import Control
 import HTTP
 import Wire
 
@@ -6,11 +6,16 @@ import Wire
 package enum AllRoutes {
     /// Every route of this version, with the one that describes them all.
     package static func table(
+        control: ControlPlane,
         services: APIServices,
         version: String
     ) -> RouteTable {
         let rooms: [[Route]] = [
-            ProbeRoutes.routes(services)
+            ProbeRoutes.routes(services),
+            PolicyRoutes.routes(control),
+            TokenRoutes.routes(control),
+            AuditRoutes.routes(control),
+            StatusRoutes.routes(control),
         ]
         let routes = rooms.flatMap { $0 }
         return RouteTable(routes + [description(of: routes, version: version)])

@@ -1,5 +1,19 @@
+import Crypto
 package import Store
 import Wire
+
+/// An answer that is given again to the same request.
+package struct StoredAnswer: Equatable, Sendable {
+    package let requestHash: [UInt8]
+    package let status: Int
+    package let body: [UInt8]
+
+    package init(requestHash: [UInt8], status: Int, body: [UInt8]) {
+        self.requestHash = requestHash
+        self.status = status
+        self.body = body
+    }
+}
 
 /// Creations that their callers may repeat without doing them twice.
 ///
@@ -50,6 +64,44 @@ package struct Idempotency: Sendable {
                 in: database
             )
         }
+    }
+
+    /// The answer that was kept under a key, if there is one.
+    package func find(
+        principal: String,
+        key: String
+    ) async throws(ControlError) -> StoredAnswer? {
+        let found = try await control.read { database in
+            try await IdempotencyRepository.find(principal: principal, key: key, in: database)
+        }
+        return found.map {
+            StoredAnswer(requestHash: $0.requestHash, status: $0.status, body: $0.body)
+        }
+    }
+
+    /// Keeps an answer under a key that nobody has used; the first one stays.
+    package func keep(
+        _ answer: StoredAnswer,
+        principal: String,
+        key: String
+    ) async throws(ControlError) {
+        let claim = try await claim(
+            principal: principal,
+            key: key,
+            requestHash: answer.requestHash
+        )
+        guard claim == .claimed else { return }
+        try await complete(
+            principal: principal,
+            key: key,
+            status: answer.status,
+            body: answer.body
+        )
+    }
+
+    /// The hash by which a repeated request is recognised.
+    package static func hash(_ request: [UInt8]) -> [UInt8] {
+        SHA256.digest(of: request).bytes
     }
 
     /// Gives a claimed key back after a request that had no effect.

@@ -67,6 +67,18 @@ package struct Identity: Sendable {
         on path: String
     ) throws(ControlError) {
         guard !caller.may(capability, on: path) else { return }
+        recordDenial(of: caller, on: path)
+        throw .forbidden(
+            Complaint(
+                "access.denied",
+                "\(caller.principal) lacks the capability \(capability.rawValue) on \(path):"
+                    + " a policy must grant it"
+            )
+        )
+    }
+
+    /// Counts a right that a caller lacked, for the audit trail.
+    package func recordDenial(of caller: Caller, on path: String) {
         control.metrics.counter(MetricNames.callRefusals, labels: ["denied"]).increment()
         control.refusals.count(
             source: caller.sourceAddress,
@@ -74,13 +86,6 @@ package struct Identity: Sendable {
             reason: "denied",
             resource: Redaction.text(path),
             now: control.now()
-        )
-        throw .forbidden(
-            Complaint(
-                "access.denied",
-                "\(caller.principal) lacks the capability \(capability.rawValue) on \(path):"
-                    + " a policy must grant it"
-            )
         )
     }
 

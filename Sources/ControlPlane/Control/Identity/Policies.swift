@@ -5,17 +5,19 @@ import Wire
 
 /// Rights on the API: two policies that always exist, and those that people write.
 package struct Policies: Sendable {
+    /// What `If-Match` asks of a version; nil stands for a policy that is not there.
+    package typealias VersionCondition = @Sendable (Int64?) -> Bool
+
     private let control: ControlPlane
 
     init(_ control: ControlPlane) { self.control = control }
 
     /// Creates or replaces a policy; unchanged content makes no new version.
     ///
-    /// With `expected` it is refused unless the policy is at that version; 0 means "must not
-    /// exist".
+    /// With `condition` it is refused unless that holds for the version; nil is no policy.
     package func put(
         _ policy: AccessPolicy,
-        expected: Int64? = nil,
+        if condition: VersionCondition? = nil,
         by caller: Caller
     ) async throws(ControlError) -> (row: PolicyRow, isNew: Bool) {
         try Self.refuseBuiltIn(policy.name)
@@ -27,7 +29,7 @@ package struct Policies: Sendable {
         ) { act in
             try await ClusterRepository.lockIdentity(in: act.database)
             let old = try await find(policy.name, in: act.database)
-            try Self.check(expected, against: old)
+            try Self.check(condition, against: old)
             if let old, old.policy == policy {
                 act.conclude(outcome: "unchanged")
                 return (row: old, isNew: false)
@@ -50,7 +52,7 @@ package struct Policies: Sendable {
     /// Deletes a policy that no live token names.
     package func delete(
         _ name: String,
-        expected: Int64? = nil,
+        if condition: VersionCondition? = nil,
         by caller: Caller
     ) async throws(ControlError) {
         try Self.refuseBuiltIn(name)
@@ -63,7 +65,7 @@ package struct Policies: Sendable {
             guard let old = try await find(name, in: act.database) else {
                 throw Self.notFound(name)
             }
-            try Self.check(expected, against: old)
+            try Self.check(condition, against: old)
             let holders = try await TokenRepository.live(
                 holding: name,
                 at: act.at,
@@ -161,14 +163,14 @@ package struct Policies: Sendable {
     }
 
     private static func check(
-        _ expected: Int64?,
+        _ condition: VersionCondition?,
         against old: PolicyRow?
     ) throws(ControlError) {
-        guard let expected, expected != old?.version ?? 0 else { return }
+        guard let condition, !condition(old?.version) else { return }
         throw .preconditionFailed(
             Complaint(
                 "policy.changed",
-                old.map { "the policy is at version \($0.version), not \(expected): read it again" }
+                old.map { "the policy is at version \($0.version): read it again" }
                     ?? "the policy does not exist"
             )
         )
