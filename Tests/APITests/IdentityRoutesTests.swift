@@ -35,8 +35,10 @@ import Wire
             )
             #expect(other.code == "policy.name")
             let list = try await api.send(.get, "/v1/policies?limit=2", token: api.admin)
-            #expect(list.body["items"]?.items?.compactMap { $0["name"]?.text }
-                == ["admin", "read-only"])
+            #expect(
+                list.body["items"]?.items?.compactMap { $0["name"]?.text }
+                    == ["admin", "read-only"]
+            )
             #expect(list.body["next"]?.text == "read-only")
             let gone = try await api.send(.delete, "/v1/policies/team", token: api.admin)
             #expect(gone.status == 200)
