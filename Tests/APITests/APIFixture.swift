@@ -3,6 +3,7 @@ import Control
 import Crypto
 import HTTP
 import Mesh
+import Postgres
 import Reactor
 import Support
 import Synchronization
