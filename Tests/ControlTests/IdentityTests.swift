@@ -32,37 +32,50 @@ import Wire
                 TokenRequest(displayName: "ci", policies: ["read-only"]),
                 by: fixture.admin
             )
-            await withTaskGroup(of: Void.self) { group in
+            let codes = await withTaskGroup(of: String?.self) { group in
                 for number in 0..<1_000 {
-                    group.addTask {
-                        let secret = [UInt8](repeating: UInt8(number % 250), count: 31) + [9]
-                        _ = await refusal {
-                            try await control.identity.authenticate(
-                                token: "tp.\(Base64URL.encode(secret))",
-                                sourceAddress: "203.0.113.9",
-                                requestID: ""
-                            )
-                        }
-                    }
+                    group.addTask { await wrongToken(number, control) }
+                }
+                group.addTask {
+                    await refusal {
+                        try await control.identity.authenticate(
+                            token: text,
+                            sourceAddress: "203.0.113.10",
+                            requestID: ""
+                        )
+                    }?.code ?? "welcome"
+                }
+                return await group.reduce(into: [String: Int]()) {
+                    $0[$1 ?? "let in", default: 0] += 1
                 }
             }
-            _ = try await control.identity.authenticate(
-                token: text,
-                sourceAddress: "203.0.113.9",
-                requestID: ""
-            )
+            #expect(codes["welcome"] == 1)
+            let unknown = codes["token.unknown", default: 0]
+            let tooMany = codes["token.too_many", default: 0]
+            #expect(unknown + tooMany == 1_000)
+            #expect(unknown > 0)
             try await control.keepRefusals(includingCurrentMinute: true)
             let refused = try await fixture.audited("call.refused")
-            // One record for each minute that the calls took.
-            #expect((1...2).contains(refused.count))
-            #expect(refused.allSatisfy { $0.reason == "token_unknown" })
+            // One record for each reason and each minute that the calls took.
+            #expect((1...4).contains(refused.count))
             #expect(refused.allSatisfy { $0.actor == "unauthenticated" })
             let counter = control.metrics.counter(
                 MetricNames.callRefusals,
                 labels: ["token_unknown"]
             )
-            #expect(counter.value == 1_000)
+            #expect(Int(counter.value) == unknown)
         }
+    }
+
+    private func wrongToken(_ number: Int, _ control: ControlPlane) async -> String? {
+        let secret = [UInt8](repeating: UInt8(number % 250), count: 31) + [9]
+        return await refusal {
+            try await control.identity.authenticate(
+                token: "tp.\(Base64URL.encode(secret))",
+                sourceAddress: "203.0.113.9",
+                requestID: ""
+            )
+        }?.code
     }
 
     @Test func aForgedTokenIsAbsentAndAlarmed() async throws {

@@ -23,6 +23,7 @@ package final class ControlPlane: Sendable {
     let alarms: RowAlarms
     let refusals = RefusalCounter()
     let principals = PrincipalCache()
+    let lookups = LookupGate()
 
     init(
         spine: Spine,

@@ -28,6 +28,8 @@ package struct Identity: Sendable {
         if let known = control.principals.find(hmac, now: instant) {
             return known.during(requestID: requestID, sourceAddress: sourceAddress)
         }
+        guard control.lookups.enter(sourceAddress) else { throw tooMany(sourceAddress) }
+        defer { control.lookups.leave(sourceAddress) }
         let generation = control.principals.generation
         let (row, policies, now) = try await control.read { database in
             let (row, now) = try await TokenRepository.find(
@@ -107,6 +109,16 @@ package struct Identity: Sendable {
             case .revoked: Complaint("token.revoked", "the token was revoked: ask for a new one")
             }
         }
+    }
+
+    private func tooMany(_ sourceAddress: String) -> ControlError {
+        let reason = "too_many_lookups"
+        control.metrics.counter(MetricNames.callRefusals, labels: [reason]).increment()
+        control.refusals.count(source: sourceAddress, reason: reason, now: control.now())
+        return .tooMany(
+            Complaint("token.too_many", "too many new tokens at once from this address: slow down"),
+            retryAfter: .seconds(1)
+        )
     }
 
     private func refusal(_ refusal: Refusal, _ sourceAddress: String) -> ControlError {
