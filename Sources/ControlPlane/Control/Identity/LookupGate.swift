@@ -7,7 +7,7 @@ final class LookupGate: Sendable {
 
     private let underWay = Mutex<[String: Int]>([:])
 
-    /// Takes a place for a source; false when all are taken. Every place taken must be left.
+    /// Takes a place for a source, to be left later; false when all are taken.
     func enter(_ source: String) -> Bool {
         underWay.withLock { counts in
             guard counts[source, default: 0] < Self.lookupsPerSourceMax else { return false }
