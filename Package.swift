@@ -109,7 +109,7 @@ let controlPlane: [Target] = [
     .executableTarget(
         name: "turnpike",
         dependencies: [
-            "Transport", "HTTP", "TLS", "Crypto", "Snapshot", "Ledger", "Mesh", "Wire",
+            "Transport", "Reactor", "HTTP", "TLS", "Crypto", "Snapshot", "Ledger", "Mesh", "Wire",
         ],
         path: "Sources/ControlPlane/CommandLine",
         swiftSettings: house
@@ -180,7 +180,10 @@ let judged: [Target] = [
         "Server",
         uses: ["turnpike-server", "Control", "Wire", "Snapshot", "Crypto", "Mesh"]
     ),
-    tests("CommandLine", uses: ["turnpike", "Wire", "Mesh", "HTTP"]),
+    tests(
+        "CommandLine",
+        uses: ["turnpike", "Transport", "Reactor", "TLS", "HTTP", "Crypto", "Mesh", "Wire"]
+    ),
     tests("DataPlane", uses: ["DataPlane"] + agentFloor),
     tests("Process", uses: ["turnpike-agent"] + agentFloor),
     tests(

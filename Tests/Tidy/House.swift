@@ -42,8 +42,10 @@ enum House {
         ],
         "API": ["Control", "Mesh", "HTTP", "Transport", "Wire", "Observability"],
         "Server": shared.union(controlPlane),
+        // Reactor: a client needs a loop to run on, and only Reactor reads files without Foundation's
+        // surprises (links, permissions of a secret).
         "CommandLine": [
-            "Transport", "HTTP", "TLS", "Crypto", "Snapshot", "Ledger", "Mesh", "Wire",
+            "Transport", "Reactor", "HTTP", "TLS", "Crypto", "Snapshot", "Ledger", "Mesh", "Wire",
         ],
         "DataPlane": shared,
         "Process": shared.union(["DataPlane"]),

@@ -1,0 +1,71 @@
+import Testing
+
+@testable import turnpike
+
+@Suite(.timeLimit(.minutes(1))) struct AgentCommandsTests {
+    @Test func inviteMakesTheAgentAndPrintsTheTokenAlone() async throws {
+        let server = try await ScriptedServer([
+            "GET /v1/agents/host-1": (404, #"{"errors":["no"],"code":"agent.not_found"}"#),
+            "PUT /v1/agents/host-1": (201, #"{"name":"host-1","state":"invited"}"#),
+            "POST /v1/agents/host-1/join-tokens": (
+                201, #"{"id":"1","token":"tpj1.abc","expires_at":"2027-01-15T09:00:00Z"}"#
+            ),
+        ])
+        let outcome = await server.run(
+            "agent",
+            "invite",
+            "host-1",
+            "--place",
+            "web",
+            "--ttl",
+            "30m"
+        )
+        #expect(outcome.code == .success, "\(outcome)")
+        #expect(outcome.output == "tpj1.abc\n")
+        #expect(outcome.errors.contains("turnpike-agent join --token-file FILE"))
+        #expect(!outcome.errors.contains("tpj1."))
+        #expect(
+            server.requests.map(\.body) == [
+                "", "{}", #"{"placements":["default/web"],"ttl":"30m"}"#,
+            ]
+        )
+        await server.finish()
+    }
+
+    @Test func inviteLeavesAnAgentAsItIs() async throws {
+        let server = try await ScriptedServer([
+            "GET /v1/agents/host-1": (200, #"{"name":"host-1"}"#),
+            "POST /v1/agents/host-1/join-tokens": (201, #"{"token":"tpj1.abc"}"#),
+        ])
+        #expect(await server.run("agent", "invite", "host-1").code == .success)
+        #expect(server.requests.map(\.method) == ["GET", "POST"])
+        await server.finish()
+    }
+
+    @Test func listShowsHowFarBehindAgentsAre() async throws {
+        let server = try await ScriptedServer([
+            "GET /v1/agents": (
+                200,
+                #"{"items":[{"name":"host-1","state":"enrolled","enforced_revision":40,"#
+                    + #""last_seen":"2027-01-15T07:59:55Z","budget_seconds":3000,"#
+                    + #""mesh_address":"10.0.0.1:7443","version":"0.1.0"},"#
+                    + #"{"name":"host-2","state":"invited"}],"next":null}"#
+            ),
+            "GET /v1/status": (200, #"{"revision":42}"#),
+        ])
+        let outcome = await server.run("agent", "list")
+        #expect(
+            outcome.output == """
+                AGENT   STATE     REVISION  LAG  LAST SEEN  OUTAGE BUDGET  MESH ADDRESS   VERSION
+                host-1  enrolled  40        2    5s ago     50m            10.0.0.1:7443  0.1.0
+                host-2  invited   -         -    -          -              -              -
+
+                """
+        )
+        await server.finish()
+    }
+
+    @Test func commandsAreThose() {
+        #expect(AgentCommands.all.map(\.name).contains("agent delete"))
+    }
+}
