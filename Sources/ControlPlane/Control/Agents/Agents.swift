@@ -15,6 +15,7 @@ package struct Agents: Sendable {
     package func put(
         _ name: AgentName,
         description: String,
+        if condition: RevisionCondition = .none,
         by caller: Caller
     ) async throws(ControlError) -> (row: Stored<AgentRow>, isNew: Bool) {
         guard description.utf8.count <= Self.descriptionMaxBytes else {
@@ -27,6 +28,7 @@ package struct Agents: Sendable {
         return try await control.change(caller, action: "agent.put", resource: "agents/\(name)") {
             change in
             let existing = try await AgentRepository.find(name, in: change.database)
+            try condition.check(existing?.revision, of: "agent \(name)")
             var agent = existing?.value ?? AgentRow(name: name)
             if let existing, existing.value.description == description {
                 return (existing, false)
@@ -61,12 +63,17 @@ package struct Agents: Sendable {
     /// Puts an agent out: its certificates count no longer, its next connection is refused.
     ///
     /// - Returns: the revision from which it is out.
-    package func revoke(_ name: AgentName, by caller: Caller) async throws(ControlError) -> Int64 {
+    package func revoke(
+        _ name: AgentName,
+        if condition: RevisionCondition = .none,
+        by caller: Caller
+    ) async throws(ControlError) -> Int64 {
         try await control.change(caller, action: "agent.revoke", resource: "agents/\(name)") {
             change in
             guard let existing = try await AgentRepository.find(name, in: change.database) else {
                 throw Self.notFound(name)
             }
+            try condition.check(existing.revision, of: "agent \(name)")
             if existing.value.state == .revoked { return existing.revision }
             var agent = existing.value
             agent.state = .revoked
@@ -76,8 +83,26 @@ package struct Agents: Sendable {
                 in: change.database
             )
             try await CertificateRepository.revokeAgent(name, keeping: nil, in: change.database)
+            try await revokeJoinTokens(of: name, change)
             change.record(.agent, key: name.text, .update)
             return change.revision
+        }
+    }
+
+    /// A token that was given out before must not bring the agent back.
+    private func revokeJoinTokens(of name: AgentName, _ change: ChangeTransaction) async throws {
+        let tokens = try await JoinTokenRepository.list(
+            agent: name,
+            guardedBy: control.rowGuard,
+            in: change.database
+        )
+        for var token in tokens where token.revokedAt == nil && token.expiresAt > change.at {
+            token.revokedAt = change.at
+            try await JoinTokenRepository.put(
+                token,
+                guardedBy: control.rowGuard,
+                in: change.database
+            )
         }
     }
 

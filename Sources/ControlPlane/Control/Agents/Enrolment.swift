@@ -1,5 +1,6 @@
 import Crypto
 package import Mesh
+import Observability
 import Snapshot
 import Store
 import Wire
@@ -18,9 +19,7 @@ package struct Enrolment: Sendable {
 
     /// The trust document that a host checks against its join token before it sends anything.
     package func trustEnvelope() throws(ControlError) -> [UInt8] {
-        guard let trust = authority.trust else {
-            throw .faulted(Complaint("authority.inconsistent", "there is no trust document"))
-        }
+        guard let trust = authority.trust else { throw AuthorityView.noTrust }
         return trust.envelope.encoded
     }
 
@@ -36,6 +35,7 @@ package struct Enrolment: Sendable {
     ) async throws(ControlError) -> (agent: AgentName, certificate: IssuedCertificate) {
         let key = try issuance.publicKey(of: request)
         let hmacs = control.keyring.hmacs(of: secret, label: JoinTokens.label)
+        try await requireKnown(hmacs, caller)
         let outcome = try await control.change(
             caller,
             action: "agent.enrol",
@@ -48,25 +48,48 @@ package struct Enrolment: Sendable {
             )
             guard let token = found else { return refuse("unknown join token", change) }
             change.audited.concern("agents/\(token.agent)")
-            if let reason = reasonAgainst(token, key, at: change.at) {
+            guard
+                let existing = try await AgentRepository.find(token.agent, in: change.database)
+            else { throw Agents.notFound(token.agent) }
+            if let reason = reasonAgainst(token, key, of: existing.value, at: change.at) {
                 return refuse(reason, change)
             }
-            return .enrolled(
-                token.agent,
-                try await redeem(token, key, change)
-            )
+            return .enrolled(token.agent, try await redeem(token, key, existing, change))
         }
         switch outcome {
         case .enrolled(let agent, let certificate): return (agent, certificate)
-        case .refused:
-            throw .unauthenticated(
-                Complaint(
-                    "join_token.refused",
-                    "this join token does not count: it is unknown, has ended, or was used by"
-                        + " another key; ask for a fresh one (`turnpike agent invite NAME`)"
-                )
+        case .refused: throw Self.refusal
+        }
+    }
+
+    private static var refusal: ControlError {
+        .unauthenticated(
+            Complaint(
+                "join_token.refused",
+                "this join token does not count: it is unknown, has ended, or was used by"
+                    + " another key; ask for a fresh one (`turnpike agent invite NAME`)"
+            )
+        )
+    }
+
+    /// Refuses a secret that nobody made before any lock is taken and any record written: whoever
+    /// guesses floods neither. Such refusals are counted per source and minute.
+    private func requireKnown(
+        _ hmacs: [[UInt8]],
+        _ caller: Caller
+    ) async throws(ControlError) {
+        let known = try await control.read { database in
+            try await JoinTokenRepository.find(
+                anyHMAC: hmacs,
+                guardedBy: control.rowGuard,
+                in: database
             )
         }
+        guard known == nil else { return }
+        let reason = "join_token_unknown"
+        control.metrics.counter(MetricNames.callRefusals, labels: [reason]).increment()
+        control.refusals.count(source: caller.sourceAddress, reason: reason, now: control.now())
+        throw Self.refusal
     }
 
     /// A new certificate for an agent that is connected with its current key; the key stays.
@@ -121,6 +144,34 @@ package struct Enrolment: Sendable {
         return name
     }
 
+    /// The agent behind a verified leaf: enrolled, with the key that this leaf was issued for, and
+    /// the leaf not revoked.
+    package func agent(
+        spiffeID: String,
+        serialNumber: [UInt8]
+    ) async throws(ControlError) -> AgentName {
+        let id: SPIFFEID
+        do {
+            id = try SPIFFEID(spiffeID)
+        } catch {
+            throw .forbidden(Complaint("agent.required", "this port is for agents: \(error)"))
+        }
+        let certificate = try await control.read { transaction in
+            try await CertificateRepository.find(serialNumber, in: transaction)
+        }
+        guard let certificate, certificate.kind == .agent, certificate.spiffeID == spiffeID,
+            certificate.revokedAt == nil
+        else {
+            throw .forbidden(
+                Complaint(
+                    "agent.not_enrolled",
+                    "this certificate counts no longer; run `turnpike agent invite` and join again"
+                )
+            )
+        }
+        return try await agent(id: id, spkiHash: certificate.spkiHash)
+    }
+
     private enum EnrolmentOutcome: Sendable {
         case enrolled(AgentName, IssuedCertificate)
         case refused
@@ -135,22 +186,25 @@ package struct Enrolment: Sendable {
     private func reasonAgainst(
         _ token: JoinTokenRow,
         _ key: PublicKey,
+        of agent: AgentRow,
         at now: Timestamp
     ) -> String? {
         if token.revokedAt != nil { return "revoked join token" }
         if token.expiresAt <= now { return "expired join token" }
         guard let redeemed = token.redeemedSPKI else { return nil }
-        return redeemed == key.keyID.bytes ? nil : "join token used by another key"
+        let spki = key.keyID.bytes
+        guard redeemed == spki else { return "join token used by another key" }
+        // The key was replaced or put out since: its old token must not bring it back.
+        return agent.spkiHash == spki ? nil : "join token of a replaced key"
     }
 
     private func redeem(
         _ token: JoinTokenRow,
         _ key: PublicKey,
+        _ existing: Stored<AgentRow>,
         _ change: ChangeTransaction
     ) async throws -> IssuedCertificate {
         let spki = key.keyID.bytes
-        guard let existing = try await AgentRepository.find(token.agent, in: change.database)
-        else { throw Agents.notFound(token.agent) }
         var token = token
         token.redeemedSPKI = spki
         token.redeemedAt = token.redeemedAt ?? change.at

@@ -38,6 +38,12 @@ package struct Issuance: Sendable {
             action: "certificate.issue",
             resource: "ca/certificates/\(id)"
         ) { act in
+            let host = try await AgentRepository.find(agent, in: act.database)
+            guard host?.value.state == .enrolled else {
+                throw ControlError.forbidden(
+                    Complaint("agent.not_enrolled", "\(agent) is not enrolled; join again")
+                )
+            }
             let placements = try await PlacementRepository.find(
                 [Placement(service: service, agent: agent)],
                 guardedBy: control.rowGuard,

@@ -46,6 +46,12 @@ package struct CertificateRow: Equatable, Sendable {
 
 /// Every certificate that was issued.
 package enum CertificateRepository {
+    private static let select: SQL = """
+        SELECT serial, kind, spiffe_id, agent, namespace, service, issuer, spki_sha256,
+            not_before, not_after, revoked_at
+        FROM turnpike.certificates
+        """
+
     /// Records an issuance; called in the transaction before the certificate is handed out.
     package static func insert(
         _ row: CertificateRow,
@@ -80,6 +86,15 @@ package enum CertificateRepository {
         )
     }
 
+    /// The certificate of a serial number.
+    package static func find(
+        _ serial: [UInt8],
+        in transaction: PostgresTransaction
+    ) async throws(PostgresError) -> CertificateRow? {
+        try await transaction.query("\(fragment: select) WHERE serial = \(serial)")
+            .items { row throws(PostgresError) in try read(row) }.first
+    }
+
     /// One page, the latest first.
     package static func list(
         spiffeID: String?,
@@ -101,9 +116,7 @@ package enum CertificateRepository {
             } ?? ""
         let rows = try await transaction.query(
             """
-            SELECT serial, kind, spiffe_id, agent, namespace, service, issuer, spki_sha256,
-                not_before, not_after, revoked_at
-            FROM turnpike.certificates
+            \(fragment: select)
             WHERE true \(fragment: ofID) \(fragment: ofAgent) \(fragment: behind)
             ORDER BY issued_at DESC, serial DESC LIMIT \(bounds.rowLimit)
             """

@@ -88,6 +88,16 @@ package enum JoinTokenRepository {
         ).items { row throws(PostgresError) in try read(row, rowGuard) }.first
     }
 
+    /// The token with one of these keyed hashes.
+    package static func find(
+        anyHMAC hmacs: [[UInt8]],
+        guardedBy rowGuard: RowGuard,
+        in transaction: PostgresTransaction
+    ) async throws(PostgresError) -> JoinTokenRow? {
+        try await transaction.query("\(fragment: select) WHERE token_hmac = ANY(\(hmacs))")
+            .items { row throws(PostgresError) in try read(row, rowGuard) }.first
+    }
+
     /// The token of an id.
     package static func find(
         _ id: UUIDv7,
