@@ -47,10 +47,23 @@ struct APIFixture: Sendable {
                     instant: { ContinuousClock.now },
                     randomBytes: Randomness.bytes
                 ),
-                firstStart: FirstStart { text in token.withLock { $0 = text } }
+                firstStart: FirstStart(
+                    steps: [AuthorityFounding { _ in }.step],
+                    writeBootstrapToken: { text in token.withLock { $0 = text } }
+                )
+            )
+            let mesh = MeshRooms(
+                control,
+                try await Control.Authority.open(control),
+                ServerAddresses(api: ["tp.example.org:7400"], agents: ["tp.example.org:7401"])
             )
             let services = APIServices(control)
-            let table = AllRoutes.table(control: control, services: services, version: "0.0.0")
+            let table = AllRoutes.table(
+                control: control,
+                mesh: mesh,
+                services: services,
+                version: "0.0.0"
+            )
             let fixture = APIFixture(
                 database: database,
                 control: control,
@@ -74,6 +87,7 @@ struct APIFixture: Sendable {
         _ target: String,
         token: String?,
         body: String = "",
+        serverName: String? = nil,
         _ fields: [(String, String)] = []
     ) async throws -> Reply {
         var head = RequestHead(
@@ -83,12 +97,14 @@ struct APIFixture: Sendable {
         )
         if let token { try head.fields.append(.authorization, "Bearer \(token)") }
         for (name, value) in fields { try head.fields.append(name: name, value: value) }
+        var identity = StreamIdentity()
+        identity.serverName = serverName
         let request = HTTPRequest(
             head: head,
             body: Array(body.utf8),
             context: RequestContext(
                 peerAddress: try #require(SocketAddress("192.0.2.1:5000")),
-                identity: StreamIdentity(),
+                identity: identity,
                 requestID: "r-1"
             )
         )

@@ -7,6 +7,7 @@ package enum AllRoutes {
     /// Every route of this version, with the one that describes them all.
     package static func table(
         control: ControlPlane,
+        mesh: MeshRooms,
         services: APIServices,
         version: String
     ) -> RouteTable {
@@ -16,6 +17,10 @@ package enum AllRoutes {
             TokenRoutes.routes(control),
             AuditRoutes.routes(control),
             StatusRoutes.routes(control),
+            AuthorityRoutes.routes(mesh.authority),
+            AgentRoutes.routes(mesh.agents),
+            JoinTokenRoutes.routes(mesh.joinTokens),
+            EnrolmentRoutes.routes(mesh.enrolment),
         ]
         let routes = rooms.flatMap { $0 }
         return RouteTable(routes + [description(of: routes, version: version)])
