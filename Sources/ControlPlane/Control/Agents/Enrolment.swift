@@ -72,8 +72,9 @@ package struct Enrolment: Sendable {
         )
     }
 
-    /// Refuses a secret that nobody made before any lock is taken and any record written: whoever
-    /// guesses floods neither. Such refusals are counted per source and minute.
+    /// Refuses a secret that nobody made before any lock is taken and any record written.
+    ///
+    /// Whoever guesses floods neither; such refusals are counted per source and minute.
     private func requireKnown(
         _ hmacs: [[UInt8]],
         _ caller: Caller
