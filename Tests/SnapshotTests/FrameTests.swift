@@ -87,7 +87,13 @@ import Wire
             ),
             .status(["ready": true]),
             .evidence(
-                EvidenceBatch(batch: 9, decisions: [decision, refused], flows: [flow], dropped: 1)
+                EvidenceBatch(
+                    batch: 9,
+                    previous: .beginning(of: world.agent),
+                    dropped: 1,
+                    decisions: [decision, refused],
+                    flows: [flow]
+                )
             ),
             .evidenceAcknowledgement(batch: 9),
             .refusal(StreamRefusal(code: "not_placed", text: "no such placement")),
