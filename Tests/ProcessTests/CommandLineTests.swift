@@ -19,10 +19,10 @@ struct CommandLineTests {
         ("mesh:\n  listen: nowhere\n", ":2:11:"),
         ("status:\n  listen: 0.0.0.0:7410\n", "loopback"),
         ("upstreams:\n  address: 10.0.0.1\n", "loopback"),
-        ("servers: [control]\n", "host:port"),
+        ("servers:\n  - control\n", "host:port"),
         ("data_directory: relative\n", "absolute"),
         ("limits:\n  drain: soon\n", ":2:10:"),
-        ("log: {level: loud}\n", "log.level"),
+        ("log:\n  level: loud\n", "log.level"),
         ("mesh: [\n", ":"),
     ])
     func aWrongFileIsRefusedWithItsPlace(_ text: String, _ expected: String) async throws {
