@@ -33,7 +33,7 @@ final class ControlStand: Sendable {
     private let now: @Sendable () -> Timestamp
     private let identity: TestMesh.Leaf
 
-    /// - Parameter spiffePath: whom the stand claims to be.
+    /// A stand that claims to be who `spiffePath` says.
     init(
         _ mesh: TestMesh,
         spiffePath: String = "/server/control-1",
