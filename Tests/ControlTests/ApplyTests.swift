@@ -20,7 +20,7 @@ import Wire
             #expect(Set(try await fixture.feed().map(\.revision)) == [1])
             #expect(try await fixture.feed().count == shop.count)
             #expect(
-                try await fixture.base.audited("placement.put").map(\.resource) == [
+                try await fixture.base.audited("placement.put").map(\.resource).sorted() == [
                     "placements/default/orders/db-1", "placements/default/web/web-1",
                 ]
             )
@@ -54,7 +54,7 @@ import Wire
             let text = """
                 kind: service
                 name: cart
-                placements: [web-1]
+                placements: ["web-1"]
                 instances:
                   - agent: web-1
                     port: 7000
@@ -91,10 +91,10 @@ import Wire
         try await CatalogFixture.with { fixture in
             let texts = [
                 "kind: namespace\nname: good\n",
-                "kind: service\nname: lost\nnamespace: nowhere\nplacements: [web-1]\n",
+                "kind: service\nname: lost\nnamespace: nowhere\nplacements: [\"web-1\"]\n",
                 "kind: placement\nservice: nobody\nagent: db-9\n",
                 "kind: namespace\nname: good\ndescription: twice\n",
-                "kind: policy\nname: p\npaths:\n  a: [read]\n",
+                "kind: policy\nname: p\npaths:\n  a: [\"read\"]\n",
             ]
             let error = await refusal {
                 try await fixture.control.catalog.apply(
@@ -113,7 +113,8 @@ import Wire
                     "resources[3]", "resources[4].kind",
                 ]
             )
-            #expect(try await fixture.feed().isEmpty)
+            let feed = try await fixture.feed()
+            #expect(feed.isEmpty)
         }
     }
 

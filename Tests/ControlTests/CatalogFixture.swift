@@ -3,6 +3,7 @@ import Mesh
 import Postgres
 import Store
 import Support
+import Testing
 import Wire
 
 /// A control plane with two hosts, ready for a small shop.
@@ -147,7 +148,7 @@ struct CatalogRefusal: Sendable, CustomTestStringConvertible {
         CatalogRefusal(
             code: "service.nested",
             says: "POST /v1/apply",
-            yaml: "kind: service\nname: web\nplacements: [db-1]\n"
+            yaml: "kind: service\nname: web\nplacements: [\"db-1\"]\n"
         ),
         CatalogRefusal(
             code: "service.unknown",
@@ -262,7 +263,7 @@ struct CatalogRefusal: Sendable, CustomTestStringConvertible {
         CatalogRefusal(
             code: "policy.elsewhere",
             says: "no part of the catalog",
-            yaml: "kind: policy\nname: a\npaths:\n  secret: [read]\n"
+            yaml: "kind: policy\nname: a\npaths:\n  secret: [\"read\"]\n"
         ),
     ]
 }

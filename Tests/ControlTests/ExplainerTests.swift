@@ -93,6 +93,48 @@ import Wire
         }
     }
 
+    @Test func enforcementAndRefusalsAreReported() async throws {
+        try await CatalogFixture.with { fixture in
+            try await fixture.applyShop()
+            let id = fixture.control.makeID()
+            try await fixture.base.tamper(
+                """
+                INSERT INTO turnpike.agent_state (agent, last_seen, revision, acknowledged_at)
+                VALUES ('db-1', now(), 1, now())
+                """
+            )
+            try await fixture.base.tamper(
+                """
+                INSERT INTO turnpike.decisions (agent, chain, sequence, id, at, verdict, reason,
+                    source, destination, revision, hash)
+                VALUES ('db-1', 1, 1, \(id), now(), 'deny', 'default_deny',
+                    'spiffe://example.org/ns/default/svc/web', 'default/orders', 1,
+                    sha256('x'::bytea))
+                """
+            )
+            let explainer = fixture.control.explainer
+            let document = try await explainer.explain(
+                source: try ServiceName("web"),
+                destination: try ServiceName("orders")
+            ).document
+            #expect(document["enforcement"]?["agents"]?[0]?["applied"] == true)
+            #expect(document["latest_refusal"]?["id"] == .string(id.description))
+            let decision = try await explainer.explain(decision: id)
+            #expect(decision.destination == (try ServiceName("orders")))
+            #expect(decision.sentence == DecisionReason.defaultDeny.sentence)
+            // A change that the host has not acknowledged is not applied yet.
+            _ = try await fixture.control.catalog.put(
+                try CatalogFixture.rule("*", "orders", .deny),
+                by: fixture.admin
+            )
+            let later = try await explainer.explain(
+                source: try ServiceName("web"),
+                destination: try ServiceName("orders")
+            ).document
+            #expect(later["enforcement"]?["agents"]?[0]?["applied"] == false)
+        }
+    }
+
     @Test func unknownServicesAndDecisionsAreSaid() async throws {
         try await CatalogFixture.with { fixture in
             let explainer = fixture.control.explainer

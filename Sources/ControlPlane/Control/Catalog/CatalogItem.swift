@@ -106,6 +106,12 @@ package struct FieldDifference: Equatable, Sendable {
     package let old: Document
     package let new: Document
 
+    package init(field: String, old: Document, new: Document) {
+        self.field = field
+        self.old = old
+        self.new = new
+    }
+
     static func between(_ old: Document, _ new: Document) -> [FieldDifference] {
         var names = (new.entries ?? []).map(\.key)
         names += (old.entries ?? []).map(\.key).filter { new[$0] == nil }

@@ -40,7 +40,6 @@ package enum EnforcementRepository {
         of agents: [AgentName],
         in transaction: PostgresTransaction
     ) async throws(PostgresError) -> [AgentEnforcement] {
-        guard try await exists("turnpike.agent_state", in: transaction) else { return [] }
         let rows = try await transaction.query(
             """
             SELECT agent, revision, acknowledged_at, last_seen FROM turnpike.agent_state
@@ -83,8 +82,7 @@ package enum EnforcementRepository {
         destination: ServiceName,
         in transaction: PostgresTransaction
     ) async throws(PostgresError) -> DecisionRow? {
-        guard try await exists("turnpike.decisions", in: transaction) else { return nil }
-        return try await transaction.query(
+        try await transaction.query(
             """
             \(fragment: selectDecision) WHERE destination = \(destination.description)
             AND source = ANY(\(sources)) AND verdict = 'deny'
@@ -98,17 +96,8 @@ package enum EnforcementRepository {
         _ id: UUIDv7,
         in transaction: PostgresTransaction
     ) async throws(PostgresError) -> DecisionRow? {
-        guard try await exists("turnpike.decisions", in: transaction) else { return nil }
-        return try await transaction.query("\(fragment: selectDecision) WHERE id = \(id)")
+        try await transaction.query("\(fragment: selectDecision) WHERE id = \(id)")
             .items(read).first
-    }
-
-    private static func exists(
-        _ table: String,
-        in transaction: PostgresTransaction
-    ) async throws(PostgresError) -> Bool {
-        try await transaction.query("SELECT to_regclass(\(table)) IS NOT NULL").single()
-            .decode(at: 0)
     }
 
     private static func read(_ row: Row) throws(PostgresError) -> DecisionRow? {
