@@ -21,6 +21,9 @@ package enum AllRoutes {
             AgentRoutes.routes(mesh.agents),
             JoinTokenRoutes.routes(mesh.joinTokens),
             EnrolmentRoutes.routes(mesh.enrolment),
+            CatalogRoutes.routes(control),
+            ApplyRoutes.routes(control),
+            ExplainRoutes.routes(control),
         ]
         let routes = rooms.flatMap { $0 }
         return RouteTable(routes + [description(of: routes, version: version)])
