@@ -1,5 +1,6 @@
 import Control
 import Mesh
+import Postgres
 import Store
 import Testing
 import Wire
