@@ -49,7 +49,7 @@ enum SmallMesh {
         [
             try AgentName("host-a"): try MeshAddress("192.0.2.1:7443"),
             try AgentName("host-b"): try MeshAddress("[2001:db8::2]:7443"),
-            try AgentName("host-c"): .some(nil),
+            try AgentName("host-c"): nil,
         ]
     }
 
