@@ -31,10 +31,12 @@ import Wire
         #expect(Terminal.line(text) == shown)
     }
 
-    @Test(arguments: [
-        (Document.null, "-"), ("", "-"), ("x", "x"), (true, "yes"), (42, "42"),
-        (["a", "b"], "a, b"), ([], "-"), (["k": 1], #"{"k":1}"#),
-    ])
+    private static let values: [(Document, String)] = [
+        (.null, "-"), ("", "-"), ("x", "x"), (true, "yes"), (42, "42"), (["a", "b"], "a, b"),
+        ([], "-"), (["k": 1], #"{"k":1}"#),
+    ]
+
+    @Test(arguments: values)
     func valuesAreShownOnOneLine(_ value: Document, _ shown: String) {
         #expect(value.shown == shown)
     }
