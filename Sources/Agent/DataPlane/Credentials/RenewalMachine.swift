@@ -9,6 +9,7 @@ package enum CertificateSubject: Hashable, Sendable, CustomStringConvertible {
     /// That of a service it hosts or connects for.
     case service(ServiceName)
 
+    /// The service; nil for the agent itself.
     package var service: ServiceName? {
         if case .service(let name) = self { name } else { nil }
     }
@@ -45,6 +46,7 @@ package struct RenewalMachine: Sendable {
     private var entries: [CertificateSubject: Entry] = [:]
     private var nextID: UInt64 = 1
 
+    /// Knows of the agent's own certificate alone.
     package init() {
         entries[.agent] = Entry()
     }

@@ -51,6 +51,12 @@ extension Subscription {
         }
     }
 
+    /// Removes keys of services that the restored snapshot does not name.
+    func forgetLeaves(except services: Set<ServiceName>) {
+        guard let held = try? leaves.services() else { return }
+        for service in held where !services.contains(service) { perform(.forget(service)) }
+    }
+
     /// Asks for every certificate that is missing or due.
     func requestDueCertificates() {
         guard connection != nil else { return }
@@ -61,6 +67,7 @@ extension Subscription {
         switch action {
         case .forget(let service):
             identities[service] = nil
+            metrics.forget(.service(service))
             do throws(FileError) {
                 try leaves.forget(service)
             } catch {
@@ -124,6 +131,10 @@ extension Subscription {
             await enforce()
         case .agent:
             let blocks = chain.map { PEM.Block(label: Certificate.pemLabel, bytes: $0) }
+            if try FileSystem.status(folder.keyPath) == nil {
+                // The key stood in the chain's file, which is about to be replaced.
+                try FileSystem.replace(folder.keyPath, with: Array(try key.pem().utf8))
+            }
             try FileSystem.replace(folder.certificatePath, with: Array(PEM.encode(blocks).utf8))
             readOwnCertificate()
         }

@@ -25,6 +25,7 @@ package final class EvidenceQueue: Sendable {
 
         package init() {}
 
+        /// Whether there is nothing to write, not even a count.
         package var isEmpty: Bool {
             decisions.isEmpty && flows.isEmpty && droppedDecisionCount == 0
                 && droppedFlowCount == 0

@@ -143,6 +143,7 @@ package actor Subscription: ReactorBound {
 
     private func enforceFirst(_ snapshot: ValidatedSnapshot) async {
         for action in renewals.placed(snapshot.servicesWithLeaf) { perform(action) }
+        forgetLeaves(except: snapshot.servicesWithLeaf)
         readLeaves(of: snapshot.servicesWithLeaf)
         await enforce()
         logger.info(
