@@ -236,6 +236,10 @@ final class MeshPair: Sendable {
         let snapshot = try snapshot ?? sourceSnapshot()
         let leaf = try leaf ?? mesh.leaf(of: web)
         await source.plane.apply(try configuration(snapshot, leaves: [web: leaf]))
+        // Somebody may have taken the port since it was free.
+        for upstream in await source.plane.status().upstreams {
+            if let failure = upstream.failure { throw failure }
+        }
     }
 
     /// Both sides, with a rule that allows.

@@ -162,6 +162,72 @@ func pattern(_ count: Int, seed: UInt64 = 1) -> [UInt8] {
         await pair.stop()
     }
 
+    @Test func aTruncatedStreamIsNotACleanEnd() async throws {
+        let ends = Mutex<[LoopbackSocket.End]>([])
+        let pair = try await MeshPair(serve: { connection in
+            connection.send([1])
+            let end = connection.receiveAll().end
+            ends.withLock { $0.append(end) }
+        })
+        try await pair.allow()
+        let port = pair.destination.port
+        let leaf = try pair.mesh.leaf(of: pair.web)
+        // The probe closes its socket after the first answer, without close_notify.
+        let outcome = try await onThread {
+            Result {
+                try MeshProbe.run(
+                    port: port,
+                    serverName: "db.default.svc.mesh.example",
+                    leaf: leaf
+                )
+            }
+        }.get()
+        #expect(outcome == .answered([1]))
+        for _ in 0..<300 where ends.withLock({ $0.isEmpty }) {
+            try await Task.sleep(for: .milliseconds(10))
+        }
+        #expect(ends.withLock { $0 } == [.reset])
+        await pair.stop()
+    }
+
+    @Test func onlyASlowReaderMakesTheAgentHoldBytes() async throws {
+        let pair = try await MeshPair(serve: { connection in
+            for _ in 0..<32 { connection.send(Self.block) }
+            connection.finishSending()
+            _ = connection.receiveAll()
+        })
+        try await pair.allow()
+        let port = pair.upstreamPort
+        let client = try #require(
+            await onThread { LoopbackSocket.connect(port: port, receiveByteCount: 4_096) }
+        )
+        var held = 0
+        for _ in 0..<500 where held == 0 {
+            try await Task.sleep(for: .milliseconds(10))
+            held = await pair.source.plane.status().heldByteCount
+        }
+        #expect(held > 0 && held <= 128 * 1_024)
+        #expect(await onThread { Self.matchingByteCount(client) } == 32 << 20)
+        #expect(await pair.source.plane.status().heldByteCount == 0)
+        #expect(await pair.destination.plane.status().heldByteCount == 0)
+        client.shutDown()
+        await pair.stop()
+    }
+
+    @Test func quietConnectionsEndWhenAskedTo() async throws {
+        let pair = try await MeshPair(settings: { $0.idleTimeout = .milliseconds(200) })
+        try await pair.allow()
+        let port = pair.upstreamPort
+        let end = await onThread { () -> LoopbackSocket.End? in
+            guard let client = LoopbackSocket.connect(port: port) else { return nil }
+            client.send([6])
+            guard client.receive(exactly: 1) == [6] else { return nil }
+            return client.receive().end
+        }
+        #expect(end == .reset)
+        await pair.stop()
+    }
+
     @Test func evidenceCountsWhatWasRelayed() async throws {
         let pair = try await MeshPair()
         try await pair.allow()

@@ -1,7 +1,7 @@
-import Snapshot
 import Mesh
 package import Observability
 package import Reactor
+import Snapshot
 package import TLS
 
 /// The traffic path of an agent: the mesh port, the upstream ports and everything between.
@@ -77,6 +77,7 @@ package final class DataPlane: Sendable {
         for (index, lane) in lanes.enumerated() {
             let part = await lane.run { $0.status }
             status.connectionCount += part.connectionCount
+            status.heldByteCount += part.heldByteCount
             status.flows.merge(part.flows) { $0 + $1 }
             guard index == 0 else { continue }
             status.meshAddress = part.meshAddress
@@ -95,6 +96,9 @@ extension DataPlaneReactor {
         status.meshAddress = meshListener?.localAddress
         status.connectionCount = live.count
         status.flows = live.flowCounts
+        status.heldByteCount = live.all.reduce(0) {
+            $0 + $1.heldForPlain.count + $1.heldForSecure.count
+        }
         guard let configuration else { return status }
         let routes = configuration.snapshot.routesByPort.values
         status.upstreams = routes.map(\.upstream).sorted { $0.port < $1.port }.map { upstream in

@@ -45,6 +45,8 @@ enum DataPlaneLimits {
     static let heldByteCountMax = 256 * 1_024
     /// How long a refused peer may take to read its alert.
     static let lingerTimeout = Duration.seconds(1)
+    /// How long a peer that was cut may take to hang up.
+    static let cutGrace = Duration.milliseconds(500)
     /// Bytes that a refused peer may still send meanwhile.
     static let lingerByteCountMax = 64 * 1_024
     /// How often quiet connections give their buffers back and long ones report their bytes.

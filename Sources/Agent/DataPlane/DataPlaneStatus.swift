@@ -1,8 +1,8 @@
+package import Mesh
 import Observability
+package import Reactor
 import Snapshot
 import TLS
-package import Mesh
-package import Reactor
 package import Wire
 
 /// What the data path tells about itself, for the status endpoint.
@@ -19,6 +19,8 @@ package struct DataPlaneStatus: Equatable, Sendable {
     package var meshAddress: SocketAddress?
     /// Connections in any phase.
     package var connectionCount = 0
+    /// Bytes that wait for room in a socket; 0 unless somebody reads slowly.
+    package var heldByteCount = 0
     /// Relayed connections by source, destination and rule.
     package var flows: [LiveFlow: Int] = [:]
     /// Ascending by port.

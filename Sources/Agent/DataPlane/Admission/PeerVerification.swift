@@ -1,7 +1,7 @@
 import Crypto
-import Snapshot
 import Mesh
 import Observability
+import Snapshot
 import TLS
 import Wire
 

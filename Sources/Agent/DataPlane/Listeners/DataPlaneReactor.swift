@@ -1,8 +1,8 @@
 import Crypto
-import Snapshot
 import Mesh
 import Observability
 import Reactor
+import Snapshot
 import TLS
 import Wire
 
@@ -152,7 +152,10 @@ extension DataPlaneReactor {
     /// Cuts what is left and lets go of every timer.
     func stop() {
         if !isDraining { stopListening() }
-        for connection in live.all { connection.cut(.refused(.agentDraining)) }
+        for connection in live.all {
+            connection.cut(.refused(.agentDraining))
+            connection.end(resetting: false)
+        }
         reactor.cancel(sweepTimer)
         reactor.cancel(decisionTimer)
     }
@@ -166,7 +169,6 @@ extension DataPlaneReactor {
         self.configuration = configuration
         verification.value.replace(configuration)
         decideAll()
-        if !isDraining { followUpstreams(of: configuration) }
     }
 
     /// Decides every live connection again and finds the next moment to do so.
@@ -184,6 +186,8 @@ extension DataPlaneReactor {
             edges.append(transition)
         }
         schedule(edges.min() ?? .distantFuture, now: now)
+        // Also each time later, for a port that somebody else held may be free by then.
+        if !isDraining { followUpstreams(of: configuration) }
     }
 
     private func noteAcceptFailures() {
@@ -221,9 +225,11 @@ extension DataPlaneReactor {
         evidence.count(permit, amounts, now: settings.now())
     }
 
-    func ended(_ connection: RelayConnection, wasRelaying: Bool) {
+    func ended(_ connection: RelayConnection) {
         live.remove(connection)
-        guard wasRelaying else { return }
+    }
+
+    func relayEnded(_ connection: RelayConnection) {
         (connection.isInbound ? metrics.openInbound : metrics.openOutbound).add(-1)
         report(connection, closed: 1)
     }
@@ -249,7 +255,9 @@ extension DataPlaneReactor {
         let now = settings.now()
         let id = UUIDv7(timestamp: now, random: Randomness.bytes(UUIDv7.randomByteCount))
         metrics.countRefusal(ruling.reason)
-        logger.info(
+        // Strangers must not be able to fill the log.
+        logger.log(
+            source == nil ? .debug : .info,
             "refused",
             [
                 "decision": .describing(id), "reason": .text(ruling.reason.rawValue),

@@ -1,8 +1,8 @@
+package import Mesh
 import Observability
 import Snapshot
 import TLS
 import Wire
-package import Mesh
 
 /// All connections of one reactor, from before their first decision to their end.
 ///

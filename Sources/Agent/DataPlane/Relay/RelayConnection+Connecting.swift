@@ -1,7 +1,7 @@
-import Observability
-import Snapshot
 import Mesh
+import Observability
 import Reactor
+import Snapshot
 import TLS
 import Wire
 

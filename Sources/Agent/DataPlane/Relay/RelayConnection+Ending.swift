@@ -1,8 +1,8 @@
+import Mesh
 import Observability
+import Reactor
 import Snapshot
 import TLS
-import Mesh
-import Reactor
 import Wire
 
 extension RelayConnection {
@@ -46,35 +46,54 @@ extension RelayConnection {
         end(resetting: true)
     }
 
-    /// Cuts a connection that was allowed before.
+    /// Cuts a connection that was allowed before; from here on no byte passes.
+    ///
+    /// The local program is reset. The other agent gets an end without close_notify, which it takes
+    /// for the truncation it is; a reset could be lost on the way and would not be repeated. It
+    /// comes after a grace, for a peer that does not hang up by itself.
     func cut(_ ruling: Ruling) {
-        guard phase != .closed else { return }
+        guard phase != .closed, phase != .lingering else { return }
         lane.metrics.cuts.increment()
         record(ruling, source: permit?.source, destination: permit?.destination)
-        abort()
+        guard phase == .relaying, secure.isOpen else { return abort() }
+        stopCounting()
+        phase = .lingering
+        if plain.isOpen { try? plain.setResetOnClose() }
+        reactor.deregister(plainToken, closing: plain.take())
+        plainToken = .none
+        heldForPlain = []
+        heldForSecure = []
+        machine.wasFlushed(.secure)
+        arm(DataPlaneLimits.cutGrace)
+        linger()
     }
 
-    /// Ends with a reset both ways: what was cut short must not look complete.
+    /// Ends what was cut short so that it does not look complete: with a reset for the local
+    /// program, and for the other agent without close_notify.
     func abort() {
-        end(resetting: true)
+        if plain.isOpen { try? plain.setResetOnClose() }
+        end(resetting: false)
     }
 
-    /// Ends now and leaves the registry.
+    private func stopCounting() {
+        guard isCounted else { return }
+        isCounted = false
+        lane.relayEnded(self)
+    }
+
+    /// Ends now and leaves the registry; `resetting` drops also what was not sent to the peer yet.
     func end(resetting: Bool) {
         guard phase != .closed else { return }
-        let wasRelaying = phase == .relaying
         phase = .closed
         disarm()
-        if resetting {
-            if plain.isOpen { try? plain.setResetOnClose() }
-            if secure.isOpen { try? secure.setResetOnClose() }
-        }
+        if resetting, secure.isOpen { try? secure.setResetOnClose() }
         reactor.deregister(plainToken, closing: plain.take())
         reactor.deregister(secureToken, closing: secure.take())
         session = nil
         heldForPlain = []
         heldForSecure = []
-        lane.ended(self, wasRelaying: wasRelaying)
+        stopCounting()
+        lane.ended(self)
     }
 
     /// Records a refusal or a cut as a decision, in evidence, metrics and log.

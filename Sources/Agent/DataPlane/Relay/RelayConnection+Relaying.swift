@@ -6,6 +6,7 @@ extension RelayConnection {
     func beginRelay(_ permit: ConnectionPermit) {
         self.permit = permit
         phase = .relaying
+        isCounted = true
         disarm()
         lane.relayBegan(self, permit)
         relay()

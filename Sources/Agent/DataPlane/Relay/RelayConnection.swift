@@ -61,6 +61,8 @@ final class RelayConnection: EventHandler, TimerHandler {
     var reportedFromPlain: UInt64 = 0
     var reportedFromSecure: UInt64 = 0
     var lingerByteCount = 0
+    /// Whether it counts as open in metrics and flows.
+    var isCounted = false
     /// Whether bytes moved since the latest sweep, and whether the sweep knows the connection.
     var hasMoved = false
     var isWarm = false
@@ -116,7 +118,7 @@ final class RelayConnection: EventHandler, TimerHandler {
             record(.refused(.idleTimeout))
             abort()
         case .lingering:
-            end(resetting: false)
+            end(resetting: true)
         case .closed:
             break
         }
