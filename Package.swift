@@ -89,7 +89,7 @@ let controlPlane: [Target] = [
         "ControlPlane",
         uses: [
             "Store", "Postgres", "Snapshot", "Ledger", "Crypto", "Mesh", "Wire", "Transport",
-            "Observability",
+            "Reactor", "Observability",
         ]
     ),
     room(

@@ -38,7 +38,7 @@ enum House {
         "Store": ["Postgres", "Mesh", "Crypto", "Ledger", "Wire"],
         "Control": [
             "Store", "Postgres", "Snapshot", "Ledger", "Crypto", "Mesh", "Wire", "Transport",
-            "Observability",
+            "Reactor", "Observability",
         ],
         "API": ["Control", "Mesh", "HTTP", "Transport", "Wire", "Observability"],
         "Server": shared.union(controlPlane),

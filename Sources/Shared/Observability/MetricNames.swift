@@ -149,6 +149,83 @@ package enum MetricNames {
         "turnpike_agent_evidence_dropped_decisions",
         .gauge,
         help: "Decisions that found no room in the spool and whose number is not reported yet."
+    /// Agents with an open stream to this replica.
+    package static let connectedAgents = MetricDefinition(
+        "turnpike_server_connected_agents",
+        .gauge,
+        help: "Agents that are connected to this replica."
+    )
+
+    /// Connected agents that have not answered their newest snapshot.
+    package static let laggingAgents = MetricDefinition(
+        "turnpike_server_lagging_agents",
+        .gauge,
+        help: "Connected agents that do not enforce the newest snapshot made for them."
+    )
+
+    /// How far this replica has published.
+    package static let publishedRevision = MetricDefinition(
+        "turnpike_server_published_revision",
+        .gauge,
+        help: "The revision that this replica has published to its agents."
+    )
+
+    /// 1 while this replica refuses to publish.
+    package static let publishingHalted = MetricDefinition(
+        "turnpike_server_publishing_halted",
+        .gauge,
+        help: "Whether this replica has stopped publishing since an agent is ahead of the database."
+    )
+
+    /// Manifests that were signed.
+    package static let snapshotsSigned = MetricDefinition(
+        "turnpike_server_snapshots_signed_total",
+        .counter,
+        help: "Snapshots that were signed for agents."
+    )
+
+    /// Bytes on the agents' streams.
+    package static let agentStreamBytes = MetricDefinition(
+        "turnpike_server_agent_stream_bytes_total",
+        .counter,
+        help: "Bytes sent to agents."
+    )
+
+    /// What agents refused.
+    package static let snapshotRefusals = MetricDefinition(
+        "turnpike_server_snapshot_refusals_total",
+        .counter,
+        help: "Snapshots that agents have refused."
+    )
+
+    /// What the server's own check refused.
+    package static let sectionFaults = MetricDefinition(
+        "turnpike_server_section_faults_total",
+        .counter,
+        help: "Parts of the configuration that could not be put into a section and are denied.",
+        labels: ["kind"]
+    )
+
+    /// Decisions that agents have sent.
+    package static let evidenceReceived = MetricDefinition(
+        "turnpike_server_evidence_decisions_total",
+        .counter,
+        help: "Decisions of agents that were stored."
+    )
+
+    /// Decisions that agents had to drop.
+    package static let evidenceDropped = MetricDefinition(
+        "turnpike_server_evidence_dropped_total",
+        .counter,
+        help: "Decisions that agents say they had to drop."
+    )
+
+    /// Evidence that is not as it should be.
+    package static let evidenceAlarms = MetricDefinition(
+        "turnpike_server_evidence_alarms_total",
+        .counter,
+        help: "Batches of evidence with a broken chain or about services of others.",
+        labels: ["reason"]
     )
 
     /// All of them; a test checks the names.
@@ -171,5 +248,8 @@ package enum MetricNames {
         agentCertificateBudget,
         agentSpooledBytes,
         agentDroppedDecisions,
+        connectedAgents, laggingAgents, publishedRevision, publishingHalted, snapshotsSigned,
+        agentStreamBytes, snapshotRefusals, sectionFaults, evidenceReceived, evidenceDropped,
+        evidenceAlarms,
     ]
 }

@@ -109,13 +109,16 @@ package enum EvidenceRepository {
     }
 
     /// Stores decisions in their places; an id that is stored already is left as it is.
+    ///
+    /// - Returns: how many were stored.
+    @discardableResult
     package static func append(
         _ decisions: [ChainedDecision],
         of agent: AgentName,
         chain: Int,
         in transaction: PostgresTransaction
-    ) async throws(PostgresError) {
-        guard !decisions.isEmpty else { return }
+    ) async throws(PostgresError) -> Int {
+        guard !decisions.isEmpty else { return 0 }
         var statements: [SQL] = []
         for entry in decisions {
             let decision = entry.decision
@@ -138,11 +141,15 @@ package enum EvidenceRepository {
                 """
             )
         }
-        for start in stride(from: 0, to: statements.count, by: PostgresLimits.statementsPerBatchMax)
-        {
-            let end = min(start + PostgresLimits.statementsPerBatchMax, statements.count)
-            _ = try await transaction.batch(Array(statements[start..<end]))
+        var count = 0
+        let step = PostgresLimits.statementsPerBatchMax
+        for start in stride(from: 0, to: statements.count, by: step) {
+            let end = min(start + step, statements.count)
+            for rows in try await transaction.batch(Array(statements[start..<end])) {
+                count += rows.affectedCount
+            }
         }
+        return count
     }
 
     /// Adds flows to those of the same minute.

@@ -1,0 +1,282 @@
+import Crypto
+import Mesh
+import Observability
+import Postgres
+import Reactor
+import Snapshot
+import Store
+package import Transport
+import Wire
+
+extension Distribution {
+    /// How long acknowledgements gather before they are stored together.
+    private static let flushDelay = Duration.milliseconds(10)
+
+    /// Serves one stream of port 7401 until it ends.
+    ///
+    /// From any task. The peer's certificate has led to a root of the mesh; whether it is an agent
+    /// of ours is asked here.
+    package nonisolated func serve(_ connection: StreamConnection, peer: AgentPeer) async {
+        let agent: AgentName
+        do throws(ControlError) {
+            agent = try await services.agentIdentity(peer)
+        } catch {
+            control.logger.warning(
+                "a peer was refused on the agents' port",
+                ["peer": .text(peer.spiffeID), "error": .describing(error)]
+            )
+            return await AgentSession.refuse(connection, error.code, error.description)
+        }
+        guard let chain = await trustIfPublishing() else {
+            return await AgentSession.refuse(
+                connection,
+                "not_ready",
+                "this server has not read its configuration yet; try another"
+            )
+        }
+        let session = AgentSession(
+            connection,
+            agent: agent,
+            peer: peer,
+            trustChain: chain,
+            distribution: self
+        )
+        await attach(session)
+        await session.run()
+        await detach(session)
+    }
+
+    private func trustIfPublishing() -> [TrustAnchor]? {
+        revision == nil || trust.isEmpty ? nil : trust
+    }
+
+    /// One stream per agent: a newer one replaces the older, which may be dead without knowing.
+    private func attach(_ session: AgentSession) async {
+        let older = sessions.updateValue(session, forKey: session.agent)
+        published[session.agent] = nil
+        floors[session.agent] = nil
+        departed.remove(session.agent)
+        control.metrics.gauge(MetricNames.connectedAgents).set(Int64(sessions.count))
+        // Trust that changed while the stream was being made.
+        if let newest = trust.last { await session.trustChanged(newest) }
+        await older?.close(
+            StreamRefusal(code: "replaced", text: "the agent has a newer connection")
+        )
+    }
+
+    private func detach(_ session: AgentSession) {
+        guard sessions[session.agent] === session else { return }
+        sessions[session.agent] = nil
+        published[session.agent] = nil
+        floors[session.agent] = nil
+        unpublished.remove(session.agent)
+        departed.insert(session.agent)
+        control.metrics.gauge(MetricNames.connectedAgents).set(Int64(sessions.count))
+        countLagging()
+        flushSoon()
+    }
+
+    /// An agent has introduced itself: from now on snapshots are made for it.
+    func greeted(_ session: AgentSession, _ hello: Hello) async throws(ControlError) {
+        let agent = session.agent
+        guard sessions[agent] === session else { return }
+        let server = control.serverName.text
+        try await control.write { database in
+            try await AgentStateRepository.connected(
+                agent,
+                to: server,
+                version: hello.software,
+                in: database
+            )
+        }
+        if let mark = hello.mark {
+            answers[agent] = Self.answer(of: agent, mark: mark, errors: [])
+            flushSoon()
+        }
+        if let text = hello.meshAddress { try await learn(text, of: agent, session.peer) }
+        guard sessions[agent] === session else { return }
+        floors[agent] = hello.mark
+        unpublished.insert(agent)
+        wake()
+    }
+
+    /// Where an agent is reached is its own to say, and a change of configuration.
+    private func learn(
+        _ text: String,
+        of agent: AgentName,
+        _ peer: AgentPeer
+    ) async throws(ControlError) {
+        let address: MeshAddress
+        do throws(NameError) {
+            address = try MeshAddress(text)
+        } catch {
+            return control.logger.warning(
+                "an agent's mesh address is not usable, so nobody is sent to it",
+                [
+                    "agent": .text(agent.text), "address": .text(text),
+                    "error": .describing(error),
+                ]
+            )
+        }
+        guard compiler.configuration.agents[agent]?.meshAddress != address else { return }
+        let caller = Caller(
+            principal: "agent/\(agent)",
+            displayName: agent.text,
+            sourceAddress: peer.address
+        )
+        try await control.change(
+            caller,
+            action: "agent.address",
+            resource: "agents/\(agent)"
+        ) { change in
+            let isNews = try await MeshAgentRepository.setMeshAddress(
+                address.description,
+                of: agent,
+                revision: change.revision,
+                at: change.at,
+                in: change.database
+            )
+            guard isNews else { return }
+            change.describe(.fields(["mesh_address": .string(address.description)]))
+            change.record(.agent, key: agent.text, .update)
+        }
+    }
+
+    /// An agent has applied or refused a snapshot.
+    func acknowledged(_ session: AgentSession, _ answer: Acknowledgement) {
+        guard sessions[session.agent] === session else { return }
+        if !answer.errors.isEmpty {
+            control.metrics.counter(MetricNames.snapshotRefusals).increment()
+            control.logger.error(
+                "an agent has refused its snapshot",
+                [
+                    "agent": .text(session.agent.text),
+                    "errors": .text(answer.errors.joined(separator: "; ")),
+                ]
+            )
+        }
+        if let mark = answer.mark { floors[session.agent] = mark }
+        answers[session.agent] = Self.answer(
+            of: session.agent,
+            mark: answer.mark,
+            errors: answer.errors
+        )
+        countLagging()
+        flushSoon()
+    }
+
+    private static func answer(
+        of agent: AgentName,
+        mark: SnapshotMark?,
+        errors: [String]
+    ) -> AgentAcknowledgement {
+        AgentAcknowledgement(
+            agent: agent,
+            epoch: Int64(clamping: mark?.epoch ?? 0),
+            revision: Int64(clamping: mark?.revision ?? 0),
+            manifestHash: mark?.manifestHash,
+            errors: errors
+        )
+    }
+
+    func countLagging() {
+        let count = published.count { agent, snapshot in
+            floors[agent]?.manifestHash != snapshot.hash
+        }
+        control.metrics.gauge(MetricNames.laggingAgents).set(Int64(count))
+    }
+
+    private func flushSoon() {
+        guard !isFlushing else { return }
+        isFlushing = true
+        Task {
+            try? await reactor.sleep(for: Self.flushDelay)
+            isFlushing = false
+            await flush()
+        }
+    }
+
+    /// Stores what agents said since the last time; what cannot be stored is kept for the next.
+    func flush() async {
+        let (answers, departed) = (answers, departed)
+        guard !answers.isEmpty || !departed.isEmpty else { return }
+        (self.answers, self.departed) = ([:], [])
+        let server = control.serverName.text
+        do throws(ControlError) {
+            try await control.write { database in
+                try await AgentStateRepository.acknowledge(
+                    answers.values.sorted { $0.agent < $1.agent },
+                    in: database
+                )
+                try await AgentStateRepository.disconnected(
+                    departed.sorted(),
+                    from: server,
+                    in: database
+                )
+            }
+        } catch {
+            self.answers.merge(answers) { newer, _ in newer }
+            self.departed.formUnion(departed.filter { sessions[$0] == nil })
+            wake()
+        }
+    }
+}
+
+// MARK: - Heads that are ahead
+
+extension Distribution {
+    /// What the head of an agent turned out to be.
+    enum HeadVerdict: Equatable {
+        case forged
+        /// Genuine, and this replica only has to catch up.
+        case behind
+        /// Genuine, and the database knows nothing of it.
+        case ahead
+    }
+
+    /// An agent enforces something newer than was published here.
+    func judge(
+        head bytes: [UInt8],
+        mark: SnapshotMark,
+        of agent: AgentName
+    ) async -> HeadVerdict {
+        let keys = trust.flatMap { $0.document.snapshotKeys.map(\.key) }
+        guard let envelope = try? Envelope(encoded: bytes),
+            envelope.payloadType == Manifest.payloadType,
+            !envelope.signers(among: keys).isEmpty,
+            let manifest = try? Manifest(encoded: envelope.payload),
+            manifest.agent == agent, manifest.trustDomain == control.trustDomain,
+            manifest.epoch == mark.epoch, manifest.revision == mark.revision
+        else {
+            control.logger.error(
+                "an agent shows a snapshot that no server of this mesh has signed",
+                ["agent": .text(agent.text)]
+            )
+            return .forged
+        }
+        do throws(ControlError) {
+            let known = try await control.read { database in
+                try await RevisionRepository.current(in: database)
+            }
+            let epoch = try await services.trustChain().last?.document.epoch ?? 0
+            if (manifest.epoch, manifest.revision) > (epoch, UInt64(clamping: known)),
+                manifest.epoch >= epoch
+            {
+                await halt(
+                    "agent \(agent) enforces epoch \(manifest.epoch), revision"
+                        + " \(manifest.revision), but the database is at epoch \(epoch), revision"
+                        + " \(known): it was set back. Raise the epoch of the trust document to go"
+                        + " on from here"
+                )
+                return .ahead
+            }
+        } catch {
+            // Not known is not behind: nothing is published to this agent until it is.
+            return .ahead
+        }
+        floors[agent] = mark
+        unpublished.insert(agent)
+        wake()
+        return .behind
+    }
+}

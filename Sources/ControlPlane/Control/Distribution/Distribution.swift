@@ -1,0 +1,187 @@
+import Crypto
+package import Mesh
+import Observability
+import Postgres
+package import Reactor
+import Snapshot
+import Store
+import Wire
+
+/// Publishes snapshots to the agents that are connected to this replica.
+///
+/// One task (`run`) follows the revision and signs; streams only come, go and hand on what agents
+/// say. A notification of the database wakes it, and a periodic comparison heals what was lost. A
+/// burst of changes becomes one snapshot per agent, and an agent that does not read holds nobody
+/// up.
+package actor Distribution: ReactorBound {
+    package nonisolated let reactor: Reactor
+    package nonisolated let control: ControlPlane
+    nonisolated let services: DistributionServices
+
+    /// How often the revision is compared without being told.
+    static let comparisonInterval = Duration.seconds(5)
+    /// How often this replica says that it is alive, and its agents with it.
+    static let lifeSignInterval = Duration.seconds(5)
+    /// The most manifests that are signed and stored in one transaction.
+    static let manifestsPerTransactionMax = 200
+
+    /// Whether snapshots are published.
+    package enum Condition: Equatable, Sendable {
+        /// The configuration is not read yet.
+        case starting
+        case publishing(revision: Int64)
+        /// An agent enforces something newer than the database knows; an operator must decide.
+        case halted(String)
+    }
+
+    var compiler: SectionCompiler
+    /// The revision of the compiler's configuration; nil before the first load.
+    var revision: Int64?
+    /// The trust documents since the first, the one in force last.
+    var trust: [TrustAnchor] = []
+    var haltReason: String?
+
+    var sessions: [AgentName: AgentSession] = [:]
+    /// What was published to connected agents.
+    var published: [AgentName: PublishedSnapshot] = [:]
+    /// Connected agents that must be looked at.
+    var unpublished: Set<AgentName> = []
+    /// What connected agents said they enforce.
+    var floors: [AgentName: SnapshotMark] = [:]
+    /// Agents that got a revision of their own in this process; a second time would be a loop.
+    var superseded: Set<AgentName> = []
+    /// Sections that are stored for certain.
+    var storedSections: Set<SHA256Digest> = []
+
+    var answers: [AgentName: AgentAcknowledgement] = [:]
+    var departed: Set<AgentName> = []
+    var isFlushing = false
+
+    private var listener: PostgresConnection?
+    private var isWoken = false
+    private var sleeper: CheckedContinuation<Void, Never>?
+    private var nextLifeSign: ContinuousClock.Instant?
+
+    /// Publishes nothing before `run`.
+    package init(control: ControlPlane, services: DistributionServices, on reactor: Reactor) {
+        self.control = control
+        self.services = services
+        self.reactor = reactor
+        compiler = SectionCompiler(trustDomain: control.trustDomain)
+    }
+
+    /// Whether this replica publishes, for the readiness probe.
+    package var condition: Condition {
+        if let haltReason { return .halted(haltReason) }
+        return revision.map { .publishing(revision: $0) } ?? .starting
+    }
+
+    /// The agents that are connected to this replica.
+    package var connectedAgents: [AgentName] { sessions.keys.sorted() }
+
+    /// Follows the revision until the task is cancelled, then closes every stream.
+    package func run() async {
+        await withTaskCancellationHandler {
+            await follow()
+        } onCancel: {
+            reactor.post { [self] _ in assumeIsolated { $0.wake() } }
+        }
+        await end()
+    }
+
+    private func follow() async {
+        var failures = 0
+        var isStarted = false
+        while !Task.isCancelled {
+            do throws(ControlError) {
+                if !isStarted {
+                    let server = control.serverName.text
+                    try await control.write { database in
+                        try await AgentStateRepository.disconnectAll(from: server, in: database)
+                    }
+                    isStarted = true
+                }
+                await listen()
+                try await catchUp()
+                try await giveLifeSign()
+                failures = 0
+            } catch {
+                failures += 1
+                control.logger.warning(
+                    "snapshots are not published now",
+                    ["error": .describing(error), "attempt": .integer(failures)]
+                )
+            }
+            await sleep(for: failures == 0 ? Self.comparisonInterval : .milliseconds(500))
+        }
+    }
+
+    private func end() async {
+        await listener?.close()
+        listener = nil
+        let open = Array(sessions.values)
+        for session in open {
+            await session.close(StreamRefusal(code: "draining", text: "the server shuts down"))
+        }
+        await flush()
+        let server = control.serverName.text
+        _ = try? await control.write { database in
+            try await AgentStateRepository.disconnectAll(from: server, in: database)
+            try await AgentStateRepository.retire(server, in: database)
+        }
+    }
+
+    /// Looks for changes now.
+    func wake() {
+        isWoken = true
+        sleeper?.resume()
+        sleeper = nil
+    }
+
+    private func sleep(for duration: Duration) async {
+        guard !isWoken, !Task.isCancelled else { return isWoken = false }
+        let timer = reactor.schedule(after: duration) { [weak self] _ in
+            self?.assumeIsolated { $0.wake() }
+        }
+        await withCheckedContinuation { sleeper = $0 }
+        reactor.cancel(timer)
+        isWoken = false
+    }
+
+    /// Hears of changes as long as the connection holds; without it the comparison must do.
+    private func listen() async {
+        if let listener, await listener.isOpen { return }
+        listener = nil
+        do throws(PostgresError) {
+            let connection = try await PostgresConnection.connect(
+                control.pool.settings,
+                on: reactor
+            )
+            await connection.onNotification { [weak self] _ in
+                self?.assumeIsolated { $0.wake() }
+            }
+            await connection.onEnd { [weak self] _ in self?.assumeIsolated { $0.wake() } }
+            try await connection.listen(to: RevisionRepository.channel)
+            listener = connection
+        } catch {
+            control.logger.warning(
+                "changes are found by comparison only",
+                ["error": .describing(error)]
+            )
+        }
+    }
+
+    private func giveLifeSign() async throws(ControlError) {
+        let now = control.surroundings.instant()
+        guard nextLifeSign.map({ now >= $0 }) ?? true, let revision, haltReason == nil else {
+            return
+        }
+        nextLifeSign = now + Self.lifeSignInterval
+        let server = control.serverName.text
+        let agents = Array(sessions.keys)
+        try await control.write { database in
+            try await AgentStateRepository.seen(agents, by: server, in: database)
+            try await AgentStateRepository.published(revision, by: server, in: database)
+        }
+    }
+}

@@ -1,0 +1,69 @@
+import Crypto
+import Mesh
+import Snapshot
+import Store
+import Wire
+
+/// What was signed for an agent, as its stream shows it and as it is stored.
+struct PublishedSnapshot: Sendable {
+    let manifest: Manifest
+    let envelope: Envelope
+    let publication: Publication
+
+    /// Nil if the parts do not fit each other or a frame.
+    init?(manifest: Manifest, envelope: Envelope, sections: [EncodedSection]) {
+        guard
+            let publication = Publication(
+                manifest: manifest,
+                envelope: envelope,
+                sections: sections
+            )
+        else { return nil }
+        self.manifest = manifest
+        self.envelope = envelope
+        self.publication = publication
+    }
+
+    var hash: SHA256Digest { envelope.payloadHash }
+
+    var row: PublishedManifest {
+        PublishedManifest(
+            agent: manifest.agent,
+            epoch: Int64(clamping: manifest.epoch),
+            revision: Int64(clamping: manifest.revision),
+            hash: hash,
+            sectionsHash: manifest.sectionsHash,
+            sectionHashes: manifest.sections.map(\.hash),
+            envelope: publication.envelope,
+            issuedAt: manifest.issued,
+            expiresAt: manifest.expires
+        )
+    }
+}
+
+/// A stored manifest as it was signed; who signed it is not asked, for the row only says what was
+/// shown to the agent.
+struct StoredManifest: Sendable {
+    let manifest: Manifest
+    let envelope: Envelope
+
+    /// Nil if the bytes are no manifest.
+    init?(_ row: PublishedManifest) {
+        guard let envelope = try? Envelope(encoded: row.envelope),
+            let manifest = try? Manifest(encoded: envelope.payload), manifest.agent == row.agent
+        else { return nil }
+        self.manifest = manifest
+        self.envelope = envelope
+    }
+}
+
+extension EncodedSection {
+    var row: PublishedSection {
+        PublishedSection(
+            hash: reference.hash,
+            kind: reference.kind.rawValue,
+            name: reference.name,
+            bytes: bytes
+        )
+    }
+}
