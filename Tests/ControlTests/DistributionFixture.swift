@@ -43,43 +43,19 @@ struct DistributionFixture: Sendable {
     @discardableResult
     func put(_ resources: [Resource]) async throws -> Int64 {
         try await control.change(base.admin, action: "test.put", resource: "services") { change in
-            func stored<Value: Equatable & Sendable>(_ value: Value) -> Stored<Value> {
-                Stored(
-                    value,
+            for resource in resources.flatMap(\.parts) {
+                guard let kind = Change.Kind(rawValue: resource.kind.rawValue) else { continue }
+                let row = Stored(
+                    resource,
                     revision: change.revision,
                     createdAt: change.at,
                     updatedAt: change.at,
                     createdBy: "test"
                 )
-            }
-            for resource in resources.flatMap(\.parts) {
+                try await change.database.query(
+                    CatalogRepository.put(row, guardedBy: control.rowGuard)
+                )
                 let key = resource.path.split(separator: "/").dropFirst().joined(separator: "/")
-                let statement: SQL
-                let kind: Change.Kind
-                switch resource {
-                case .namespace(let value):
-                    (statement, kind) = (NamespaceRepository.put(stored(value)), .namespace)
-                case .service(let value):
-                    (statement, kind) = (ServiceRepository.put(stored(value.service)), .service)
-                case .placement(let value):
-                    statement = PlacementRepository.put(
-                        stored(value),
-                        guardedBy: control.rowGuard
-                    )
-                    kind = .placement
-                case .instance(let value):
-                    (statement, kind) = (InstanceRepository.put(stored(value)), .instance)
-                case .upstream(let value):
-                    (statement, kind) = (UpstreamRepository.put(stored(value)), .upstream)
-                case .intention(let value):
-                    statement = IntentionRepository.put(
-                        stored(value),
-                        guardedBy: control.rowGuard
-                    )
-                    kind = .intention
-                case .policy: continue
-                }
-                try await change.database.query(statement)
                 change.record(kind, key: key, .update)
             }
             return change.revision

@@ -149,6 +149,8 @@ package enum MetricNames {
         "turnpike_agent_evidence_dropped_decisions",
         .gauge,
         help: "Decisions that found no room in the spool and whose number is not reported yet."
+    )
+
     /// Agents with an open stream to this replica.
     package static let connectedAgents = MetricDefinition(
         "turnpike_server_connected_agents",
