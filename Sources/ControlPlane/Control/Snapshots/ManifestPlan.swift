@@ -27,10 +27,7 @@ struct ManifestPlan {
     let auditHeads: [Manifest.AuditHeadNote]
     let now: Timestamp
 
-    /// - Parameters:
-    ///   - previous: what was signed for the agent last, with its hash.
-    ///   - floor: what the agent itself enforces, if that is known.
-    ///   - lifetime: how long the new manifest shall hold.
+    /// What to do for an agent whose last manifest and own head are these, if they are known.
     func next(
         for agent: AgentName,
         after previous: (manifest: Manifest, hash: SHA256Digest)?,
