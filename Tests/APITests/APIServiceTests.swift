@@ -37,7 +37,7 @@ import Wire
             log.stored[caller.principal + key.text] = replay
         }
         services.waitEnforced = { revision, _ in
-            .init(revision: revision, acknowledged: ["a"], pending: ["b"])
+            .init(revision: revision, acknowledged: ["a"], pending: ["b"], isComplete: false)
         }
         let routes = [
             Route(

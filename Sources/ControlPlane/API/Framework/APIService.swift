@@ -164,7 +164,7 @@ package struct APIService: Sendable {
                     "revision": .number(Int(enforcement.revision)),
                     "acknowledged": .list(enforcement.acknowledged),
                     "pending": .list(enforcement.pending),
-                    "complete": .bool(enforcement.pending.isEmpty),
+                    "complete": .bool(enforcement.isComplete),
                 ])
             )
         }

@@ -23,11 +23,19 @@ package struct APIServices: Sendable {
         package let revision: Int64
         package let acknowledged: [String]
         package let pending: [String]
+        /// Whether the revision is published everywhere and nobody is pending.
+        package let isComplete: Bool
 
-        package init(revision: Int64, acknowledged: [String], pending: [String]) {
+        package init(
+            revision: Int64,
+            acknowledged: [String],
+            pending: [String],
+            isComplete: Bool
+        ) {
             self.revision = revision
             self.acknowledged = acknowledged
             self.pending = pending
+            self.isComplete = isComplete
         }
     }
 
@@ -76,7 +84,12 @@ package struct APIServices: Sendable {
         replay = { _, _ in nil }
         remember = { _, _, _ in }
         waitEnforced = { revision, _ in
-            Enforcement(revision: revision, acknowledged: [], pending: [])
+            Enforcement(
+                revision: revision,
+                acknowledged: [],
+                pending: [],
+                isComplete: false
+            )
         }
         digest = { $0 }
         readiness = []

@@ -9,7 +9,8 @@ import Wire
 package struct Enrolment: Sendable {
     let control: ControlPlane
     let authority: Authority
-    let issuance: Issuance
+    /// What signs for it.
+    package let issuance: Issuance
 
     package init(_ control: ControlPlane, _ authority: Authority) {
         self.control = control

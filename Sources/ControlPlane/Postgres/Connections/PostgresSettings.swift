@@ -21,6 +21,9 @@ package struct PostgresSettings: Equatable, Sendable {
     /// Refuses standbys, so that among several hosts the primary is found.
     package var requiresReadWrite = true
 
+    /// The role that sessions take on, where the one that logs in may do more than is needed.
+    package var role: PostgresName?
+
     package init(url: DatabaseURL) {
         self.url = url
     }
@@ -54,14 +57,16 @@ package struct PostgresSettings: Equatable, Sendable {
     }
 
     private var serverOptions: String {
-        [
+        let taken = role.map { ["role=\($0.text)"] } ?? []
+        let options = [
             "statement_timeout=\(statementTimeout.wholeMilliseconds)",
             "lock_timeout=\(lockTimeout.wholeMilliseconds)",
             "idle_in_transaction_session_timeout=\(idleInTransactionTimeout.wholeMilliseconds)",
             "search_path=\(searchPath.joined(separator: ","))",
             "timezone=UTC",
             "client_min_messages=warning",
-        ].map { "-c \($0)" }.joined(separator: " ")
+        ]
+        return (options + taken).map { "-c \($0)" }.joined(separator: " ")
     }
 }
 

@@ -1,0 +1,84 @@
+import API
+import Control
+import HTTP
+import Mesh
+import Observability
+import Reactor
+import TLS
+import Transport
+import Wire
+
+/// Port 7400: the admin API over TLS, and enrolment under its own server name.
+enum APIPort {
+    /// What the API needs of the rooms below.
+    static func services(
+        _ control: ControlPlane,
+        _ distribution: Distribution,
+        isStopping: @escaping @Sendable () -> Bool
+    ) -> APIServices {
+        var services = APIServices(control)
+        services.waitEnforced = { revision, timeout in
+            do throws(ControlError) {
+                let report = try await control.enforcement.wait(for: revision, timeout: timeout)
+                return APIServices.Enforcement(
+                    revision: report.revision,
+                    acknowledged: report.acknowledged.map(\.text),
+                    pending: report.pending.map(\.text),
+                    isComplete: report.isComplete
+                )
+            } catch {
+                return APIServices.Enforcement(
+                    revision: revision,
+                    acknowledged: [],
+                    pending: [],
+                    isComplete: false
+                )
+            }
+        }
+        services.readiness += [
+            APIServices.ReadinessCheck("distribution") {
+                switch await distribution.condition {
+                case .starting: "the configuration is still being read"
+                case .publishing: nil
+                case .halted(let reason): reason
+                }
+            },
+            APIServices.ReadinessCheck("life") { isStopping() ? "shutting down" : nil },
+        ]
+        return services
+    }
+
+    static func start(
+        on address: SocketAddress,
+        reactor: Reactor,
+        certificates: ServerCertificates,
+        api: APIService,
+        logger: Logger
+    ) async throws(StartFailure) -> HTTPServer {
+        do {
+            let context = try TLSContext(
+                server: TLSServerConfiguration(
+                    credentials: { certificates.apiCredentials(for: $0) },
+                    clientCertificate: .none,
+                    verifier: { _ in
+                        .refuse(PeerRefusal(.badCertificate, reason: "no certificate is asked for"))
+                    },
+                    applicationProtocols: ["http/1.1"],
+                    signatures: .ecdsaOrRSA
+                )
+            )
+            var configuration = HTTPServerConfiguration(security: context)
+            configuration.bodyByteCountMax = { api.bodyByteCountMax(of: $0) }
+            configuration.observe = { event in
+                logger.debug("api", ["event": .text("\(event)")])
+            }
+            return try await HTTPServer.start(
+                on: address,
+                reactors: [reactor],
+                configuration: configuration
+            ) { request in await api.handle(request) }
+        } catch {
+            throw .work("the API's port \(address): \(error)")
+        }
+    }
+}

@@ -1,0 +1,47 @@
+import Control
+import Crypto
+import Reactor
+
+/// The secrets that live in files of their own, outside of the database.
+struct SecretFiles {
+    let configuration: ServerConfiguration
+
+    /// The key-encryption key, made at first start.
+    ///
+    /// A missing file is made only while there is no cluster to open: a lost key must not be
+    /// replaced by a fresh one that opens nothing.
+    func keyEncryptionKey(mayCreate: Bool) throws(StartFailure) -> KeyEncryptionKey {
+        let path = configuration.kekFile
+        do throws(FileError) {
+            if try FileSystem.status(path) == nil, mayCreate {
+                try FileSystem.makeDirectory(FileSystem.parent(of: path))
+                try FileSystem.create(path, with: Randomness.bytes(KeyEncryptionKey.byteCount))
+            }
+            var bytes = try FileSystem.readSecret(path, byteCountMax: 64)
+            guard let key = KeyEncryptionKey(SecretBytes(taking: &bytes)) else {
+                throw FileError(path: path, reason: .invalidPath)
+            }
+            return key
+        } catch {
+            if error.reason == .invalidPath {
+                throw .work("\(path): a key-encryption key is 32 random bytes")
+            }
+            throw .work("\(error)")
+        }
+    }
+
+    /// Writes the trust key where it leaves this process for good.
+    func writeTrustKey(_ pem: String) throws {
+        try write(pem, to: configuration.trustKeyFile)
+    }
+
+    /// Writes the first administrator's token.
+    func writeBootstrapToken(_ token: String) throws {
+        try write(token + "\n", to: configuration.bootstrapTokenFile)
+    }
+
+    private func write(_ text: String, to path: String) throws {
+        try FileSystem.makeDirectory(FileSystem.parent(of: path))
+        try FileSystem.replace(path, with: Array(text.utf8))
+    }
+}
