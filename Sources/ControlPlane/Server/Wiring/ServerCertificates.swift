@@ -117,7 +117,9 @@ final class ServerCertificates: Sendable {
         for text in texts {
             let bare = text.hasPrefix("[") ? String(text.dropFirst().dropLast()) : text
             let name: GeneralName =
-                if let address = try? Mesh.IPAddress(bare) { .ip(address.bytes) } else { .dns(bare) }
+                if let address = try? Mesh.IPAddress(bare) { .ip(address.bytes) } else {
+                    .dns(bare)
+                }
             if !names.contains(name) { names.append(name) }
         }
         return names
