@@ -43,7 +43,11 @@ struct DistributionFixture: Sendable {
     @discardableResult
     func put(_ resources: [Resource]) async throws -> Int64 {
         try await control.change(base.admin, action: "test.put", resource: "services") { change in
-            for resource in resources.flatMap(\.parts) {
+            let order = Resource.Kind.allCases
+            let parts = resources.flatMap(\.parts).sorted { left, right in
+                (order.firstIndex(of: left.kind) ?? 0) < (order.firstIndex(of: right.kind) ?? 0)
+            }
+            for resource in parts {
                 guard let kind = Change.Kind(rawValue: resource.kind.rawValue) else { continue }
                 let row = Stored(
                     resource,

@@ -149,3 +149,16 @@ COMMENT ON VIEW dashboard.audit IS 'The audit trail, hash-chained per writer';
 
 GRANT USAGE ON SCHEMA dashboard TO turnpike_dashboard, turnpike_runtime;
 GRANT SELECT ON ALL TABLES IN SCHEMA dashboard TO turnpike_dashboard, turnpike_runtime;
+
+-- Large objects are the one thing that everybody may create anywhere. Only a superuser can take
+-- that away, so on somebody else's database the administrator decides.
+RESET ROLE;
+DO $$
+BEGIN
+    IF (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) THEN
+        REVOKE EXECUTE ON FUNCTION pg_catalog.lo_creat(integer), pg_catalog.lo_create(oid),
+            pg_catalog.lo_from_bytea(oid, bytea) FROM PUBLIC;
+    END IF;
+END
+$$;
+SET LOCAL ROLE turnpike_owner;
