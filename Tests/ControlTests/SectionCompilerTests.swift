@@ -278,6 +278,19 @@ enum SmallMesh {
         #expect(try MeshAddress(text).description == text)
     }
 
+    @Test func anUnspecifiedAddressIsWhereTheAgentComesFrom() throws {
+        func text(_ reported: String, _ source: String) throws -> String {
+            try MeshAddress(reported: reported, seenFrom: source).description
+        }
+        #expect(try text("0.0.0.0:7443", "192.0.2.9") == "192.0.2.9:7443")
+        #expect(try text("[::]:7443", "2001:db8::9") == "[2001:db8::9]:7443")
+        #expect(try text("192.0.2.1:7443", "192.0.2.9") == "192.0.2.1:7443")
+        #expect(throws: NameError.self) { try MeshAddress(reported: "0.0.0.0:1", seenFrom: "") }
+        #expect(throws: NameError.self) {
+            try MeshAddress(reported: "0.0.0.0:0", seenFrom: "192.0.2.9")
+        }
+    }
+
     @Test(arguments: [
         "", "192.0.2.1", "192.0.2.1:0", "host.example:7443", "2001:db8::2:7443", "0.0.0.0:7443",
         "[::]:7443", "[192.0.2.1]:7443", "192.0.2.1:70000", "192.0.2.1:7443 ",

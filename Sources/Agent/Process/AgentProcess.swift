@@ -160,10 +160,8 @@ final class AgentProcess: Sendable {
         )
         settings.servers = configuration.servers
         settings.evidenceByteCountMax = configuration.evidenceByteCountMax
-        // An unspecified address names no host: the server keeps what it knows.
-        let isNamed = mesh.ipAddress.map { !$0.isUnspecified } ?? false
-        settings.meshAddress =
-            configuration.advertisedAddress ?? (isNamed ? mesh.description : nil)
+        // For an unspecified address the server takes the one that we connect from.
+        settings.meshAddress = configuration.advertisedAddress ?? mesh.description
         return settings
     }
 }

@@ -108,7 +108,7 @@ extension Distribution {
     ) async throws(ControlError) {
         let address: MeshAddress
         do throws(NameError) {
-            address = try MeshAddress(text)
+            address = try MeshAddress(reported: text, seenFrom: peer.address)
         } catch {
             return control.logger.warning(
                 "an agent's mesh address is not usable, so nobody is sent to it",

@@ -22,6 +22,8 @@ package actor Distribution: ReactorBound {
     static let comparisonInterval = Duration.seconds(5)
     /// How often this replica says that it is alive, and its agents with it.
     static let lifeSignInterval = Duration.seconds(5)
+    /// How often what nobody needs any more is removed.
+    static let housekeepingInterval = Duration.seconds(3_600)
     /// The most manifests that are signed and stored in one transaction.
     static let manifestsPerTransactionMax = 200
 
@@ -61,6 +63,7 @@ package actor Distribution: ReactorBound {
     private var isWoken = false
     private var sleeper: CheckedContinuation<Void, Never>?
     private var nextLifeSign: ContinuousClock.Instant?
+    private var nextHousekeeping: ContinuousClock.Instant?
 
     /// Publishes nothing before `run`.
     package init(control: ControlPlane, services: DistributionServices, on reactor: Reactor) {
@@ -104,6 +107,7 @@ package actor Distribution: ReactorBound {
                 await listen()
                 try await catchUp()
                 try await giveLifeSign()
+                try await keepHouse()
                 failures = 0
             } catch {
                 failures += 1
@@ -168,6 +172,18 @@ package actor Distribution: ReactorBound {
                 "changes are found by comparison only",
                 ["error": .describing(error)]
             )
+        }
+    }
+
+    private func keepHouse() async throws(ControlError) {
+        let now = control.surroundings.instant()
+        guard nextHousekeeping.map({ now >= $0 }) ?? true else { return }
+        nextHousekeeping = now + Self.housekeepingInterval
+        // What is removed must be stored again before it is named again.
+        storedSections = []
+        try await control.write { database in
+            _ = try await PublicationRepository.collectSections(in: database)
+            try await EvidenceRepository.forgetBatches(in: database)
         }
     }
 

@@ -10,6 +10,17 @@ package struct MeshAddress: Hashable, Sendable, CustomStringConvertible {
         self.port = port
     }
 
+    /// What an agent says of itself: an unspecified address (`0.0.0.0:7443`) stands for the one that
+    /// it connects from.
+    package init(reported text: String, seenFrom source: String) throws(NameError) {
+        for unspecified in ["0.0.0.0:", "[::]:"] where text.hasPrefix(unspecified) {
+            let port = text.dropFirst(unspecified.count)
+            try self.init(source.contains(":") ? "[\(source)]:\(port)" : "\(source):\(port)")
+            return
+        }
+        try self.init(text)
+    }
+
     /// Reads `192.0.2.7:7443` or `[2001:db8::7]:7443`; a DNS name would be trusted by whoever
     /// resolves it, so none is taken.
     package init(_ text: String) throws(NameError) {
