@@ -80,6 +80,14 @@ package struct Enrolment: Sendable {
         _ hmacs: [[UInt8]],
         _ caller: Caller
     ) async throws(ControlError) {
+        let source = caller.sourceAddress
+        guard control.lookups.enter(source) else {
+            throw .tooMany(
+                Complaint("join_token.too_many", "too many attempts from here at once; wait"),
+                retryAfter: .seconds(1)
+            )
+        }
+        defer { control.lookups.leave(source) }
         let known = try await control.read { database in
             try await JoinTokenRepository.find(
                 anyHMAC: hmacs,
@@ -90,7 +98,7 @@ package struct Enrolment: Sendable {
         guard known == nil else { return }
         let reason = "join_token_unknown"
         control.metrics.counter(MetricNames.callRefusals, labels: [reason]).increment()
-        control.refusals.count(source: caller.sourceAddress, reason: reason, now: control.now())
+        control.refusals.count(source: source, reason: reason, now: control.now())
         throw Self.refusal
     }
 

@@ -1,0 +1,150 @@
+import Control
+import Crypto
+import Foundation
+import Mesh
+import Postgres
+import Snapshot
+import Store
+import Support
+import Testing
+import Wire
+
+@Suite struct AuthorityTests {
+    @Test func foundingMakesAChainThatOthersVerify() async throws {
+        try await AuthorityFixture.with { fixture in
+            let root = fixture.authority.root
+            let intermediate = fixture.authority.intermediate.certificate
+            #expect(root.isCA && intermediate.isCA && intermediate.pathLength == 0)
+            #expect(root.pem != fixture.authority.apiRoot.certificate.pem)
+            let key = try SigningKey.generate(.ecdsaP256)
+            let issued = try await fixture.issuance.issueServerLeaf(for: key)
+            #expect(try fixture.validate(issued) == "spiffe://example.org/server/one")
+            try AuthorityFixture.withDirectory { directory in
+                let leaf = try Certificate(der: issued.chain[0])
+                for (name, pem) in [
+                    ("root", root.pem), ("middle", intermediate.pem), ("leaf", leaf.pem),
+                ] {
+                    try Data(pem.utf8).write(to: URL(fileURLWithPath: "\(directory)/\(name).pem"))
+                }
+                let verdict = OpenSSLCommand.run([
+                    "verify", "-x509_strict", "-CAfile", "\(directory)/root.pem", "-untrusted",
+                    "\(directory)/middle.pem", "\(directory)/leaf.pem",
+                ])
+                #expect(verdict.status == 0, "\(verdict.output)")
+                let short = OpenSSLCommand.run([
+                    "verify", "-CAfile", "\(directory)/root.pem", "\(directory)/leaf.pem",
+                ])
+                #expect(short.status != 0)
+            }
+        }
+    }
+
+    @Test func theTrustKeyLeavesOnceAndSignedTheDocument() async throws {
+        try await AuthorityFixture.with { fixture in
+            let trust = try #require(fixture.authority.trust)
+            #expect(trust.document.version == 1 && trust.document.epoch == 1)
+            let key = try SigningKey(pem: try #require(fixture.trustKey.all.first))
+            #expect(fixture.trustKey.all.count == 1)
+            #expect(trust.document.trustKeys == [key.publicKey])
+            #expect(
+                trust.document.snapshotKeys.map(\.key) == [fixture.authority.snapshotKey.publicKey]
+            )
+            #expect(
+                trust.document.authorities.map(\.certificate) == [fixture.authority.root.encoded]
+            )
+        }
+    }
+
+    @Test func replicasThatStartTogetherFoundOneAuthority() async throws {
+        try await ControlFixture.withPool { _, pool in
+            let kept = AuthorityFixture.KeptText()
+            let step = AuthorityFounding(writeTrustKey: kept.write).step
+            let hashes = try await withThrowingTaskGroup(of: String.self) { group in
+                for number in 1...3 {
+                    group.addTask {
+                        let control = try await ControlFixture.open(
+                            pool,
+                            server: "server-\(number)",
+                            steps: [step]
+                        )
+                        let authority = try await Authority.open(control)
+                        return authority.trust?.hash.hex ?? ""
+                    }
+                }
+                var found: Set<String> = []
+                for try await hash in group { found.insert(hash) }
+                return found
+            }
+            #expect(hashes.count == 1 && hashes.first?.count == 64)
+            #expect(kept.all.count == 1)
+        }
+    }
+
+    @Test func reopeningFindsTheSameKeys() async throws {
+        try await AuthorityFixture.with { fixture in
+            let again = try await ControlFixture.open(fixture.base.pool, server: "two")
+            let opened = try await Authority.open(again)
+            #expect(opened.snapshotKey.publicKey == fixture.authority.snapshotKey.publicKey)
+            #expect(opened.intermediate.certificate == fixture.authority.intermediate.certificate)
+            #expect(opened.trust == fixture.authority.trust)
+        }
+    }
+
+    @Test func anotherKeyEncryptionKeyOpensNothing() async throws {
+        try await AuthorityFixture.with { fixture in
+            let pool = fixture.base.pool
+            await #expect(throws: StartError.self) {
+                try await ControlFixture.open(pool, key: Bytes.key(filledWith: 99))
+            }
+        }
+    }
+
+    @Test(
+        arguments: [
+            // The key of another row, which its seal is not bound to.
+            """
+            UPDATE turnpike.authorities SET sealed_key =
+                (SELECT sealed_key FROM turnpike.authorities WHERE kind = 'root')
+            WHERE kind = 'intermediate'
+            """,
+            // A certificate that the root did not sign.
+            """
+            UPDATE turnpike.authorities SET certificate =
+                (SELECT certificate FROM turnpike.authorities WHERE kind = 'api')
+            WHERE kind = 'intermediate'
+            """,
+            "UPDATE turnpike.authorities SET state = 'retired' WHERE kind = 'root'",
+            "UPDATE turnpike.snapshot_keys SET state = 'retired'",
+            "DELETE FROM turnpike.trust_documents",
+            "UPDATE turnpike.trust_documents SET envelope = set_byte(envelope, 10, 0)",
+        ] as [SQL]
+    )
+    func partsThatDoNotBelongTogetherAreRefused(_ change: SQL) async throws {
+        try await AuthorityFixture.with { fixture in
+            try await fixture.base.tamper(change)
+            let control = fixture.control
+            await #expect(throws: StartError.self) { try await Authority.open(control) }
+        }
+    }
+}
+
+@Suite struct AuthorityLifetimesTests {
+    private let now = Timestamp(secondsSinceEpoch: 1_700_000_000)
+
+    @Test(arguments: [
+        (3_600, 86_400, 3_600), (3_600, 600, 600), (300, 300, 300), (86_400, 299, nil),
+        (3_600, -1, nil),
+    ])
+    func aLeafEndsWithItsIssuerAndIsNeverTooShort(
+        _ lifetime: Int64,
+        _ issuer: Int64,
+        _ expected: Int64?
+    ) {
+        let end = AuthorityLifetimes.leafEnd(
+            now: now,
+            lifetime: .seconds(lifetime),
+            issuerEnd: now + .seconds(issuer)
+        )
+        #expect(end == expected.map { now + .seconds($0) })
+    }
+}
