@@ -283,3 +283,22 @@ import Wire
         }
     }
 }
+
+extension PostgresPool {
+    /// Runs a body in a transaction; what it throws beside the database's errors comes out too.
+    fileprivate func transaction<Value>(
+        _ body: (PostgresTransaction) async throws -> Value
+    ) async throws -> Value {
+        let outcome: Result<Value, any Error> = try await withTransaction(
+            isolation: .readCommitted
+        ) { transaction throws(PostgresError) in
+            do {
+                return .success(try await body(transaction))
+            } catch {
+                if let error = error as? PostgresError { throw error }
+                return .failure(error)
+            }
+        }
+        return try outcome.get()
+    }
+}

@@ -1,5 +1,6 @@
 import Crypto
 import Mesh
+import Postgres
 import Snapshot
 import Store
 import Testing

@@ -1,6 +1,7 @@
 import Crypto
 import Foundation
 import Mesh
+import Postgres
 import Store
 import Support
 import Testing
