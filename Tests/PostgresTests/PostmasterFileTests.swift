@@ -24,4 +24,18 @@ import Testing
         let gone = try #require(PostmasterFile(text: "\(Int32.max)\n\(here)\n"))
         #expect(gone.holder == .gone)
     }
+
+    @Test(arguments: [
+        ("812 (postgres) Z 1 812 812 0 -1 4227084", true),
+        ("812 (post) gres) X 1 812", true), ("812 (postgres) S 1 812 812 0 -1", false),
+        ("812 (Z) R 1 812", false), ("", false), ("812 postgres Z", false),
+    ])
+    func aZombieHoldsNothing(stat: String, isDead: Bool) {
+        #expect(PostmasterFile.isDead(stat: stat) == isDead)
+    }
+
+    @Test func aProcessWorksInItsDirectory() {
+        #expect(PostmasterFile.hasProcesses(in: FileManager.default.currentDirectoryPath))
+        #expect(!PostmasterFile.hasProcesses(in: "/nowhere"))
+    }
 }

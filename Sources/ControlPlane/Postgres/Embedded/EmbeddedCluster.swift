@@ -294,10 +294,20 @@ extension EmbeddedCluster {
         let left: PostmasterFile?
         do throws(FileError) {
             left = try PostmasterFile.read(file)
+            if let left, left.holder == .gone || left.holder == .stranger {
+                await waitForOrphans()
+            }
             // The number belongs to something else now; the server itself would not dare to say so.
             if left?.holder == .stranger { try FileSystem.remove(file) }
+            let socketFile = settings.socketPath + ".lock"
+            if try PostmasterFile.read(socketFile)?.holder == .stranger {
+                try FileSystem.remove(socketFile)
+            }
         } catch {
             throw .file(error)
+        }
+        if PostmasterFile.hasProcesses(in: settings.dataDirectory), left?.holder != .server {
+            throw .inUse(directory: settings.dataDirectory)
         }
         if let left, left.holder == .unknown { throw .inUse(directory: settings.dataDirectory) }
         if let left, left.holder == .server {
@@ -312,6 +322,14 @@ extension EmbeddedCluster {
         }
         try await startServer()
         try await waitUntilReady()
+    }
+
+    /// Gives the sessions of a killed server time to notice that it is gone.
+    private func waitForOrphans() async {
+        let deadline = reactor.now + .seconds(10)
+        while reactor.now < deadline, PostmasterFile.hasProcesses(in: settings.dataDirectory) {
+            try? await reactor.sleep(for: .milliseconds(100))
+        }
     }
 
     private func startServer() async throws(EmbeddedClusterError) {

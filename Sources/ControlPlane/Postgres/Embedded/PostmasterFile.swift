@@ -34,7 +34,9 @@ struct PostmasterFile: Equatable, Sendable {
 
     /// A server's working directory is its data directory; the number may be another's by now.
     var holder: Holder {
-        guard PostmasterFile.isAlive(processID) else { return .gone }
+        guard PostmasterFile.exists(processID) else { return .gone }
+        // The server itself would take the number of a dead process for that of a living one.
+        guard PostmasterFile.isAlive(processID) else { return .stranger }
         let link = "/proc/\(processID)/cwd"
         guard
             let directory = try? FileManager.default.destinationOfSymbolicLink(atPath: link)
@@ -43,8 +45,40 @@ struct PostmasterFile: Equatable, Sendable {
         return directory == own ? .server : .stranger
     }
 
-    /// Whether a process of that number exists.
+    /// Whether a process of that number exists and has not ended.
+    ///
+    /// One that ended but whose parent never asked, as in a container without an init, has a
+    /// number still and holds nothing.
     static func isAlive(_ processID: Int32) -> Bool {
+        guard exists(processID) else { return false }
+        return !isDead(
+            stat: try? String(contentsOfFile: "/proc/\(processID)/stat", encoding: .utf8)
+        )
+    }
+
+    private static func exists(_ processID: Int32) -> Bool {
         kill(processID, 0) == 0 || errno == EPERM
+    }
+
+    /// Whether a process still works in a data directory.
+    ///
+    /// The sessions of a server that was killed live on for a moment, and a second server beside
+    /// them would destroy the data.
+    static func hasProcesses(in dataDirectory: String) -> Bool {
+        let own = URL(fileURLWithPath: dataDirectory).resolvingSymlinksInPath().path
+        let names = (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []
+        return names.compactMap { Int32($0) }.contains { number in
+            let link = "/proc/\(number)/cwd"
+            return (try? FileManager.default.destinationOfSymbolicLink(atPath: link)) == own
+        }
+    }
+
+    /// Whether the state in a process's `stat` line (proc(5)) is that of one that has ended.
+    ///
+    /// The name before it stands in parentheses and may hold any character.
+    static func isDead(stat: String?) -> Bool {
+        guard let stat, let end = stat.lastIndex(of: ")") else { return false }
+        let state = stat[stat.index(after: end)...].split(separator: " ").first
+        return state == "Z" || state == "X"
     }
 }
