@@ -120,6 +120,7 @@ import Wire
             let old = try SigningKey.generate(.ecdsaP256)
             let oldToken = try await fixture.invite()
             let first = try await fixture.join(oldToken, old)
+            let serial = try Certificate(der: first.chain[0]).serialNumber
             let second = try await fixture.join(
                 try await fixture.invite(),
                 .generate(.ecdsaP256)
@@ -134,6 +135,18 @@ import Wire
                 rows.filter { $0.revokedAt != nil }.map(\.spkiHash)
                     == [old.publicKey.keyID.bytes]
             )
+            // A connection of the old key that is still open gets nothing more.
+            _ = try await fixture.invite(.host, JoinTokenRequest(services: [.web]))
+            let leaf = await refusal {
+                try await fixture.issuance.issueServiceLeaf(
+                    .web,
+                    for: .host,
+                    connectedWith: serial,
+                    request: CertificateSigningRequest.make(for: .generate(.ecdsaP256)),
+                    by: fixture.control.server
+                )
+            }
+            #expect(leaf?.code == "agent.not_enrolled")
             // The old token still belongs to the old key, but brings it back no more.
             let back = await refusal { try await fixture.join(oldToken, old) }
             #expect(back?.code == "join_token.refused")

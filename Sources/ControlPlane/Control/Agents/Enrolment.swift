@@ -110,6 +110,7 @@ package struct Enrolment: Sendable {
         _ agent: AgentName,
         request: [UInt8]
     ) async throws(ControlError) -> IssuedCertificate {
+        try authority.allowances.take(for: agent, now: control.surroundings.instant())
         let key = try issuance.publicKey(of: request)
         let caller = Caller(principal: "agent/\(agent)", displayName: agent.text)
         return try await control.act(caller, action: "agent.renew", resource: "agents/\(agent)") {

@@ -19,6 +19,8 @@ package final class Authority: Sendable {
     package let snapshotKey: SigningKey
     /// Every version in order; the last one holds now.
     package let trustChain: [TrustAnchor]
+    /// How much each agent may have signed.
+    let allowances = SigningAllowances()
 
     private init(
         root: Certificate,

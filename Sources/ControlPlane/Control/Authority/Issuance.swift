@@ -25,12 +25,17 @@ package struct Issuance: Sendable {
     }
 
     /// A certificate for a service that is placed on the agent that asks.
+    ///
+    /// `serialNumber` is that of the certificate which the agent's connection showed: a connection
+    /// that outlived a change of the agent's key gets nothing more. Nil where there is none.
     package func issueServiceLeaf(
         _ service: ServiceName,
         for agent: AgentName,
+        connectedWith serialNumber: [UInt8]? = nil,
         request: [UInt8],
         by caller: Caller
     ) async throws(ControlError) -> IssuedCertificate {
+        try authority.allowances.take(for: agent, now: control.surroundings.instant())
         let key = try publicKey(of: request)
         let id = SPIFFEID(service: service, in: control.trustDomain)
         return try await control.act(
@@ -39,9 +44,14 @@ package struct Issuance: Sendable {
             resource: "ca/certificates/\(id)"
         ) { act in
             let host = try await AgentRepository.find(agent, in: act.database)
-            guard host?.value.state == .enrolled else {
+            guard let host, host.value.state == .enrolled,
+                try await isCurrent(serialNumber, of: host.value, act)
+            else {
                 throw ControlError.forbidden(
-                    Complaint("agent.not_enrolled", "\(agent) is not enrolled; join again")
+                    Complaint(
+                        "agent.not_enrolled",
+                        "\(agent) is not enrolled with this key; join again"
+                    )
                 )
             }
             let placements = try await PlacementRepository.find(
@@ -77,6 +87,19 @@ package struct Issuance: Sendable {
                 act
             )
         }
+    }
+
+    /// Whether a connection still shows the key that the agent is enrolled with.
+    private func isCurrent(
+        _ serialNumber: [UInt8]?,
+        of agent: AgentRow,
+        _ act: AuditedTransaction
+    ) async throws -> Bool {
+        guard let serialNumber else { return true }
+        let shown = try await CertificateRepository.find(serialNumber, in: act.database)
+        guard let shown else { return false }
+        return shown.kind == .agent && shown.agent == agent.name && shown.revokedAt == nil
+            && shown.spkiHash == agent.spkiHash
     }
 
     /// An agent's own certificate for the key that it proved to hold, in a transaction that

@@ -35,6 +35,7 @@ enum AgentPort {
                 return try await enrolment.issuance.issueServiceLeaf(
                     service,
                     for: request.agent,
+                    connectedWith: request.peer.serialNumber,
                     request: request.csr,
                     by: caller
                 ).chain
