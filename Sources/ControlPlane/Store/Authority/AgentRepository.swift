@@ -18,6 +18,7 @@ package struct AgentRow: Equatable, Sendable {
     package var spkiHash: [UInt8]?
     package var enrolledAt: Timestamp?
 
+    /// An agent that has not been on the mesh yet: no address, no key.
     package init(name: AgentName, description: String = "", state: State = .invited) {
         self.name = name
         self.description = description
