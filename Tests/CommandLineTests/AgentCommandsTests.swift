@@ -5,7 +5,6 @@ import Testing
 @Suite(.timeLimit(.minutes(1))) struct AgentCommandsTests {
     @Test func inviteMakesTheAgentAndPrintsTheTokenAlone() async throws {
         let server = try await ScriptedServer([
-            "GET /v1/agents/host-1": (404, #"{"errors":["no"],"code":"agent.not_found"}"#),
             "PUT /v1/agents/host-1": (201, #"{"name":"host-1","state":"invited"}"#),
             "POST /v1/agents/host-1/join-tokens": (
                 201, #"{"id":"1","token":"tpj1.abc","expires_at":"2027-01-15T09:00:00Z"}"#
@@ -18,7 +17,9 @@ import Testing
             "--place",
             "web",
             "--ttl",
-            "30m"
+            "30m",
+            "--description",
+            "d"
         )
         #expect(outcome.code == .success, "\(outcome)")
         #expect(outcome.output == "tpj1.abc\n")
@@ -26,7 +27,7 @@ import Testing
         #expect(!outcome.errors.contains("tpj1."))
         #expect(
             server.requests.map(\.body) == [
-                "", "{}", #"{"placements":["default/web"],"ttl":"30m"}"#,
+                #"{"description":"d"}"#, #"{"placements":["default/web"],"ttl":"30m"}"#,
             ]
         )
         await server.finish()
@@ -34,11 +35,10 @@ import Testing
 
     @Test func inviteLeavesAnAgentAsItIs() async throws {
         let server = try await ScriptedServer([
-            "GET /v1/agents/host-1": (200, #"{"name":"host-1"}"#),
-            "POST /v1/agents/host-1/join-tokens": (201, #"{"token":"tpj1.abc"}"#),
+            "POST /v1/agents/host-1/join-tokens": (201, #"{"token":"tpj1.abc"}"#)
         ])
         #expect(await server.run("agent", "invite", "host-1").code == .success)
-        #expect(server.requests.map(\.method) == ["GET", "POST"])
+        #expect(server.requests.map(\.method) == ["POST"])
         await server.finish()
     }
 
@@ -46,12 +46,11 @@ import Testing
         let server = try await ScriptedServer([
             "GET /v1/agents": (
                 200,
-                #"{"items":[{"name":"host-1","state":"enrolled","enforced_revision":40,"#
+                #"{"items":[{"name":"host-1","state":"enrolled","enforced_revision":40,"lag":2,"#
                     + #""last_seen":"2027-01-15T07:59:55Z","budget_seconds":3000,"#
                     + #""mesh_address":"10.0.0.1:7443","version":"0.1.0"},"#
                     + #"{"name":"host-2","state":"invited"}],"next":null}"#
-            ),
-            "GET /v1/status": (200, #"{"revision":42}"#),
+            )
         ])
         let outcome = await server.run("agent", "list")
         #expect(
@@ -66,6 +65,21 @@ import Testing
     }
 
     @Test func commandsAreThose() {
-        #expect(AgentCommands.all.map(\.name).contains("agent delete"))
+        #expect(AgentCommands.all.map(\.name).contains("agent revoke"))
+        #expect(AgentCommands.joinTokens.count == 2)
+    }
+
+    @Test(arguments: [
+        (["join-token", "list", "host-1"], "GET /v1/agents/host-1/join-tokens"),
+        (["join-token", "revoke", "host-1", "t1"], "DELETE /v1/agents/host-1/join-tokens/t1"),
+        (["agent", "show", "host-1"], "GET /v1/agents/host-1"),
+        (["agent", "revoke", "host-1"], "DELETE /v1/agents/host-1"),
+    ])
+    func eachCommandAsksOneRoute(_ words: [String], _ line: String) async throws {
+        let server = try await ScriptedServer([line: (200, #"{"items":[],"next":null}"#)])
+        let outcome = await Outcome.run(words, environment: server.environment)
+        #expect(outcome.code == .success, "\(outcome)")
+        #expect(server.requests.map(\.line) == [line])
+        await server.finish()
     }
 }

@@ -146,6 +146,10 @@ import Wire
 
     @Test(arguments: [
         (["ca"], "GET /v1/ca"), (["certificate", "list"], "GET /v1/ca/certificates?limit=1000"),
+        (
+            ["certificate", "list", "--spiffe-id", "x", "--limit", "5"],
+            "GET /v1/ca/certificates?spiffe_id=x&limit=5"
+        ),
     ])
     func certificatesAreListed(_ words: [String], _ line: String) async throws {
         let server = try await ScriptedServer([line: (200, #"{"items":[],"next":null}"#)])
@@ -158,6 +162,13 @@ import Wire
         #expect(
             ExplanationText.text(["verdict": "allow"], now: ScriptedServer.now).contains("ALLOWED")
         )
+        let authority = Document.fields([
+            "trust_domain": "example.test",
+            "roots": .list([["state": "active", "sha256": "ab"] as Document]),
+            "trust_document": ["version": 3],
+        ])
+        let text = AuthorityText.text(authority, now: ScriptedServer.now)
+        #expect(text.contains("active") && text.contains("version     3"))
         #expect(StatusText.text([:], now: ScriptedServer.now).contains("trust domain"))
         #expect(EvidenceCommands.all.map(\.name).contains("status"))
     }

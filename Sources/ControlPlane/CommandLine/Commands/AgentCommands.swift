@@ -28,10 +28,7 @@ enum AgentCommands {
                 ),
                 .description,
             ],
-            requests: [
-                "GET /v1/agents/{agent}", "PUT /v1/agents/{agent}",
-                "POST /v1/agents/{agent}/join-tokens",
-            ],
+            requests: ["PUT /v1/agents/{agent}", "POST /v1/agents/{agent}/join-tokens"],
             notes: [
                 "The token goes to standard output, everything else to standard error:"
                     + " `turnpike agent invite host-1 > join.token`."
@@ -42,7 +39,7 @@ enum AgentCommands {
             "agent list",
             "list agents: what they enforce, how far behind they are, when they were last seen",
             options: [.limit],
-            requests: ["GET /v1/agents", "GET /v1/status"],
+            requests: ["GET /v1/agents"],
             operation: list
         ),
         Command(
@@ -54,8 +51,8 @@ enum AgentCommands {
             session.printResource(try await session.get(try path(invocation)), invocation)
         },
         Command(
-            "agent delete",
-            "delete an agent and revoke its certificates",
+            "agent revoke",
+            "put an agent out: its certificates and join tokens count no longer",
             operands: [nameOperand],
             options: Command.Option.writing,
             requests: ["DELETE /v1/agents/{agent}"]
@@ -64,10 +61,63 @@ enum AgentCommands {
             return session.conclude(
                 answer,
                 invocation,
-                "deleted at revision \(answer.shown("revision"))\n"
+                "revoked at revision \(answer.shown("revision"))\n"
             )
         },
     ]
+
+    private static let agentOperand = Command.Operand(
+        name: "AGENT",
+        summary: "the name of the agent"
+    )
+
+    static let joinTokens = [
+        Command(
+            "join-token list",
+            "list the join tokens of an agent, without their secrets",
+            operands: [agentOperand],
+            requests: ["GET /v1/agents/{agent}/join-tokens"]
+        ) { invocation, session async throws(Failure) in
+            let answer = try await session.get(try joinTokensPath(invocation))
+            let now = session.surroundings.now()
+            return session.printList(
+                answer.list("items"),
+                [
+                    Column("ID", "id"), Column("CREATED BY", "created_by"),
+                    Column("EXPIRES") { Age.text($0["expires_at"], now: now) },
+                    Column("REDEEMED") { Age.text($0["redeemed_at"], now: now) },
+                    Column("REVOKED") { Age.text($0["revoked_at"], now: now) },
+                ],
+                invocation
+            )
+        },
+        Command(
+            "join-token revoke",
+            "end a join token before its time",
+            operands: [
+                agentOperand, Command.Operand(name: "ID", summary: "from `join-token list`"),
+            ],
+            requests: ["DELETE /v1/agents/{agent}/join-tokens/{id}"]
+        ) { invocation, session async throws(Failure) in
+            let id = try invocation.operand("ID")
+            let path = try joinTokensPath(invocation, id)
+            return session.conclude(
+                try await session.send(.delete, path),
+                invocation,
+                "revoked\n"
+            )
+        },
+    ]
+
+    private static func joinTokensPath(
+        _ invocation: Invocation,
+        _ id: String...
+    ) throws(Failure) -> APIPath {
+        let agent = try invocation.operand("AGENT") { text throws(NameError) in
+            try AgentName(text)
+        }
+        return APIPath(["agents", agent.text, "join-tokens"] + id)
+    }
 
     private static func name(_ invocation: Invocation) throws(Failure) -> AgentName {
         try invocation.operand("NAME") { text throws(NameError) in try AgentName(text) }
@@ -91,13 +141,9 @@ enum AgentCommands {
             )
         }
         let lifetime = try invocation.duration("--ttl")
-        let path = APIPath("agents", name.text)
-        if try await session.find(path) == nil {
-            let body = Document.fields([
-                "description": invocation.option("--description").map { .string($0) }
-            ])
-            _ = try await session.send(.put, path, body: body)
-            session.note("agent \(name) created\n")
+        if let description = invocation.option("--description") {
+            let body = Document.fields(["description": .string(description)])
+            _ = try await session.send(.put, APIPath("agents", name.text), body: body)
         }
         let answer = try await session.send(
             .post,
@@ -129,19 +175,12 @@ enum AgentCommands {
     ) async throws(Failure) -> ExitCode {
         let limit = try invocation.number("--limit", in: 1...100_000)
         let (items, next) = try await session.list(APIPath("agents"), limit: limit)
-        let latest = invocation.isJSON ? nil : await revision(session)
         let now = session.surroundings.now()
         return session.printList(
             items,
             [
                 Column("AGENT", "name"), Column("STATE", "state"),
-                Column("REVISION") { $0.enforcedRevision?.shown ?? Document.absentMark },
-                Column("LAG") { agent in
-                    guard let latest, let own = agent.enforcedRevision?.integer else {
-                        return Document.absentMark
-                    }
-                    return "\(max(0, latest - own))"
-                },
+                Column("REVISION", "enforced_revision"), Column("LAG", "lag"),
                 Column("LAST SEEN") { Age.text($0["last_seen"], now: now) },
                 Column("OUTAGE BUDGET") { agent in
                     agent["budget_seconds"]?.integer.map(Age.rounded) ?? Document.absentMark
@@ -151,18 +190,5 @@ enum AgentCommands {
             invocation,
             next: next
         )
-    }
-
-    /// The last revision; nil for those who may not read it.
-    private static func revision(_ session: Session) async -> Int64? {
-        let status = try? await session.get(APIPath("status"))
-        return status?["revision"]?.integer
-    }
-}
-
-extension Document {
-    /// What an agent acknowledged last, apart from the revision of its own row.
-    fileprivate var enforcedRevision: Document? {
-        self["enforced_revision"] ?? self["acknowledged_revision"]
     }
 }

@@ -91,10 +91,11 @@ struct CatalogNoun: Sendable {
 }
 
 extension Invocation {
-    /// The path with the filters that are given, each under its own name.
+    /// The path with the filters that are given, each under its own name with underscores.
     func filtered(_ path: APIPath, by filters: [Command.Option]) throws(Failure) -> APIPath {
         filters.reduce(path) { path, filter in
-            path.with(String(filter.name.dropFirst(2)), option(filter.name))
+            let words = filter.name.dropFirst(2).split(separator: "-")
+            return path.with(words.joined(separator: "_"), option(filter.name))
         }
     }
 }

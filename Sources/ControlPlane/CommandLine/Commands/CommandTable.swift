@@ -5,7 +5,8 @@ enum CommandTable {
 
     /// In the order of the help.
     static let all: [Command] =
-        CatalogCommands.all + IntentionCommands.all + AgentCommands.all + IdentityCommands.all
+        CatalogCommands.all + IntentionCommands.all + AgentCommands.all + AgentCommands.joinTokens
+        + IdentityCommands.all
         + EvidenceCommands.all + FileCommands.all + programCommands
 
     /// What needs no server.

@@ -68,16 +68,25 @@ enum EvidenceCommands {
             "show the certificate authorities of the mesh",
             requests: ["GET /v1/ca"]
         ) { invocation, session async throws(Failure) in
-            session.printResource(try await session.get(APIPath("ca")), invocation)
+            let answer = try await session.get(APIPath("ca"))
+            if invocation.isJSON {
+                session.printJSON(answer)
+            } else {
+                session.print(AuthorityText.text(answer, now: session.surroundings.now()))
+            }
+            return .success
         },
         Command(
             "certificate list",
             "list certificates that were issued",
-            options: [.limit],
+            options: certificateFilters + [.limit],
             requests: ["GET /v1/ca/certificates"]
         ) { invocation, session async throws(Failure) in
             let limit = try invocation.number("--limit", in: 1...100_000)
-            let path = APIPath("ca", "certificates")
+            let path = try invocation.filtered(
+                APIPath("ca", "certificates"),
+                by: certificateFilters
+            )
             let (items, next) = try await session.list(path, limit: limit)
             let now = session.surroundings.now()
             return session.printList(
@@ -153,6 +162,19 @@ enum EvidenceCommands {
     ]
 
     private static let auditLimitDefault = 50
+
+    private static let certificateFilters = [
+        Command.Option(
+            name: "--spiffe-id",
+            value: "ID",
+            summary: "only those of this identity"
+        ),
+        Command.Option(
+            name: "--agent",
+            value: "AGENT",
+            summary: "only what this agent asked for"
+        ),
+    ]
 
     private static func listAudit(
         _ invocation: Invocation,
