@@ -77,7 +77,7 @@ import Testing
     ])
     func eachCommandAsksOneRoute(_ words: [String], _ line: String) async throws {
         let server = try await ScriptedServer([line: (200, #"{"items":[],"next":null}"#)])
-        let outcome = await Outcome.run(words, environment: server.environment)
+        let outcome = await server.run(words)
         #expect(outcome.code == .success, "\(outcome)")
         #expect(server.requests.map(\.line) == [line])
         await server.finish()

@@ -1,4 +1,5 @@
 import Testing
+import Wire
 
 @testable import turnpike
 
@@ -64,7 +65,7 @@ import Testing
         let server = try await ScriptedServer([
             line: (200, #"{"items":[],"next":null,"revision":7}"#)
         ])
-        let outcome = await Outcome.run(words, environment: server.environment)
+        let outcome = await server.run(words)
         #expect(outcome.code == .success, "\(outcome)")
         #expect(server.requests.map(\.line) == [line])
         #expect(server.requests.map(\.body) == [body])
@@ -102,6 +103,7 @@ import Testing
                 #"{"items":[{"namespace":"default","name":"web","protocol":"tcp","#
                     + #""leaf_ttl":"1h","revision":3,"description":"shop"}],"next":"m1"}"#
             ),
+            "GET /v1/services?limit=1": (200, #"{"items":[{"name":"web"}],"next":"m1"}"#),
         ])
         let outcome = await server.run("service", "list")
         #expect(
@@ -113,7 +115,10 @@ import Testing
                 """
         )
         let json = await server.run("service", "list", "--limit", "1", "--json")
-        #expect(json.output.hasPrefix("{\n  \"items\": ["))
+        #expect(json.code == .success)
+        let document = try JSON.parse(json.output)
+        #expect(document["items"]?.items?.count == 1)
+        #expect(document["next"]?.text == "m1")
         await server.finish()
     }
 

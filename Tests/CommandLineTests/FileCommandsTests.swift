@@ -11,7 +11,7 @@ import Wire
         kind: service
         name: web
         protocol: http
-        placements: [host-1]
+        placements: ["host-1"]
         instances:
           - agent: host-1
             port: 8080
@@ -146,7 +146,7 @@ import Wire
     }
 
     @Test func policiesFollowOneByOneAndOnlyWhenTheyChange() async throws {
-        let policy = "kind: policy\nname: ops\npaths:\n  services/*: [read]\n"
+        let policy = "kind: policy\nname: ops\npaths:\n  services/*: [\"read\"]\n"
         let path = try Self.file(policy)
         let same = #"{"name":"ops","paths":{"services/*":["read"]},"version":1}"#
         let other = #"{"name":"ops","paths":{"services/*":["list"]},"version":1}"#

@@ -41,7 +41,7 @@ import Wire
     ])
     func pathsNameTheDestinationFirst(_ words: [String], _ method: String) async throws {
         let server = try await ScriptedServer([method: (200, #"{"revision":6}"#)])
-        let outcome = await Outcome.run(words, environment: server.environment)
+        let outcome = await server.run(words)
         #expect(outcome.code == .success)
         let path = "/v1/intentions/default/orders-db/default/web"
         #expect(server.requests.map(\.line) == ["\(method) \(path)"])

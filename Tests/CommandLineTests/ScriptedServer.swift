@@ -76,6 +76,10 @@ final class ScriptedServer: Sendable {
         )
     }
 
+    func run(_ arguments: [String]) async -> Outcome {
+        await Outcome.run(arguments, environment: environment, on: thread.reactor)
+    }
+
     func finish() async {
         await server.drain(grace: .seconds(5))
         thread.stop()
@@ -167,6 +171,7 @@ struct Outcome: Sendable {
     let output: String
     let errors: String
 
+    /// Without a running reactor only what asks no server can end.
     static func run(
         _ arguments: [String],
         environment: [String: String] = [:],
