@@ -8,7 +8,15 @@ struct Excuse: Sendable {
     var path: String
     var reason: String
 
-    static let all: [Excuse] = []
+    static let all: [Excuse] = wiring.map { file in
+        Excuse(
+            rule: .mirror,
+            path: "Sources/ControlPlane/Server/\(file).swift",
+            reason: "wiring of the executable; deploy/demo --check runs all of it in CI"
+        )
+    }
+
+    private static let wiring = ["Wiring/AgentPort"]
 
     /// The findings that no excuse covers, and one for each excuse that covers nothing any more.
     static func apply(_ rule: Rule, to findings: [Finding], from excuses: [Excuse]) -> [Finding] {

@@ -25,7 +25,6 @@ package struct APIService: Sendable {
 
     /// Answers one request; every failure is an answer too.
     package func handle(_ request: HTTPRequest) async -> HTTPResponse {
-        let start = ContinuousClock.now
         let requestID = request.context.requestID
         var name = "none"
         let response: HTTPResponse
@@ -62,7 +61,7 @@ package struct APIService: Sendable {
                 requestID: requestID
             )
         }
-        services.count(name, response.status.code, ContinuousClock.now - start)
+        services.count(name, response.status.code)
         return response
     }
 

@@ -69,8 +69,8 @@ package struct APIServices: Sendable {
     package var readiness: [ReadinessCheck]
     /// The text of all metrics.
     package var metrics: @Sendable () -> String
-    /// Counts a finished request by route, method and status.
-    package var count: @Sendable (_ route: String, _ status: Int, Duration) -> Void
+    /// Counts a finished request by route and status.
+    package var count: @Sendable (_ route: String, _ status: Int) -> Void
     /// The server name under which hosts enrol.
     package var enrolmentServerName: String
 
@@ -94,6 +94,6 @@ package struct APIServices: Sendable {
         digest = { $0 }
         readiness = []
         metrics = { "" }
-        count = { _, _, _ in }
+        count = { _, _ in }
     }
 }

@@ -80,6 +80,7 @@ struct CatalogProblem: Equatable {
 
 /// What a change does to one resource.
 package struct CatalogStep: Equatable, Sendable {
+    /// What is done with a resource.
     package enum Action: String, Equatable, Sendable { case create, update, unchanged }
 
     package let key: ResourceKey
@@ -122,6 +123,7 @@ package struct FieldDifference: Equatable, Sendable {
         }
     }
 
+    /// As the API shows it.
     package var document: Document {
         .fields(["field": .string(field), "from": old, "to": new])
     }

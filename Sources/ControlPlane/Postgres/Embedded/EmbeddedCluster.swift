@@ -324,14 +324,6 @@ extension EmbeddedCluster {
         try await waitUntilReady()
     }
 
-    /// Gives the sessions of a killed server time to notice that it is gone.
-    private func waitForOrphans() async {
-        let deadline = reactor.now + .seconds(10)
-        while reactor.now < deadline, PostmasterFile.hasProcesses(in: settings.dataDirectory) {
-            try? await reactor.sleep(for: .milliseconds(100))
-        }
-    }
-
     private func startServer() async throws(EmbeddedClusterError) {
         report(.starting(version: version))
         _ = try? FileSystem.remove(settings.startLog)

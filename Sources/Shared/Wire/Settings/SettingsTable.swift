@@ -5,6 +5,7 @@ package struct SettingsTable: Sendable {
     package let prefix: String
     package let settings: [Setting]
 
+    /// A table; two settings with one key are our own bug.
     package init(prefix: String, _ settings: [Setting]) {
         self.prefix = prefix
         self.settings = settings
