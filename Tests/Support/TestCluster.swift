@@ -43,7 +43,7 @@ package struct TestCluster: Sendable {
         "$1"/pg_ctl --pgdata="$directory/data" --wait --timeout=120 --silent \
             --log="$directory/log" --options="-c listen_addresses= \
             -c unix_socket_directories=$directory -c fsync=off -c synchronous_commit=off \
-            -c full_page_writes=off -c shared_buffers=32MB -c max_connections=200 \
+            -c full_page_writes=off -c shared_buffers=32MB -c max_connections=600 \
             -c max_wal_size=256MB -c log_min_messages=fatal -c autovacuum=off" start </dev/null \
             || { cat "$directory/log"; exit 1; }
         echo ready
