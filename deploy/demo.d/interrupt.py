@@ -1,5 +1,6 @@
 """Runs the demo until it is up, presses Ctrl-C as a terminal does, and sees that nothing is left."""
 
+import glob
 import os
 import signal
 import subprocess
@@ -10,8 +11,14 @@ MARKS = ("turnpike-demo", "turnpike-server", "turnpike-agent")
 
 
 def left_over():
-    processes = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True)
-    return [line for line in processes.stdout.splitlines() if any(mark in line for mark in MARKS)]
+    commands = []
+    for path in glob.glob("/proc/[0-9]*/cmdline"):
+        try:
+            with open(path, encoding="utf-8", errors="replace") as file:
+                commands.append(file.read().replace("\0", " "))
+        except OSError:
+            continue
+    return [command for command in commands if any(mark in command for mark in MARKS)]
 
 
 def main():
