@@ -1,9 +1,10 @@
 import Foundation
-import Postgres
 import Reactor
 import Support
 import Synchronization
 import Testing
+
+@testable import Postgres
 
 @Suite struct EmbeddedClusterTests {
     /// Not the shared one: a start waits for the disk, which would hold up all other tests.
@@ -52,6 +53,16 @@ import Testing
         let row = try await connection.query(statement).single()
         await connection.close()
         return row
+    }
+
+    private func overTCP(_ url: DatabaseURL, _ port: UInt16) -> DatabaseURL {
+        DatabaseURL(
+            socketDirectory: "127.0.0.1",
+            port: port,
+            user: url.user,
+            password: url.password,
+            database: url.database
+        )
     }
 
     private func postmaster(_ settings: EmbeddedSettings) throws -> Int32 {
@@ -271,6 +282,43 @@ import Testing
             await #expect(throws: EmbeddedClusterError.unknownUser("nobody_of_this_name")) {
                 try await start(unknown)
             }
+        }
+    }
+
+    /// A server started without the port is replaced by one with it; only its role gets in.
+    @Test func theReadersPortAppearsAtTheNextStartAndIsTheirsAlone() async throws {
+        try await withDirectory { directory in
+            var settings = EmbeddedSettings(directory: directory + "/pg")
+            let first = try await start(settings)
+            let role = PostgresName(literal: "reader")
+            let database = PostgresName(literal: "sales")
+            try await first.ensureDatabase(database)
+            await first.leave()
+            let port = LoopbackSocket.freePort()
+            settings.readerPort = ReaderPort(.loopback(port: port), role: role, database: database)
+            let events = Events()
+            let second = try await start(settings, events)
+            #expect(events.count(of: .stopping(.smart)) == 1)
+            #expect(events.count(of: .ready) == 1)
+            let superuser = second.superuserURL(database: "sales")
+            let connection = try await PostgresConnection.connect(
+                PostgresSettings(url: superuser),
+                on: reactor
+            )
+            try await connection.query("CREATE ROLE reader LOGIN")
+            await connection.close()
+            let login = try await second.loginURL(role: role, database: database)
+            let row = try await ask(overTCP(login, port), "SELECT current_user::text")
+            #expect(try row.decode(at: 0, as: String.self) == "reader")
+            for refused in [
+                overTCP(superuser, port), overTCP(login.withDatabase("postgres"), port),
+            ] {
+                let error = await #expect(throws: PostgresError.self) {
+                    try await ask(refused, "SELECT 1")
+                }
+                #expect(error.map { "\($0)" }?.contains("no pg_hba.conf entry") == true)
+            }
+            await second.stop()
         }
     }
 

@@ -67,6 +67,12 @@ import Wire
         (["--agents-listen", "127.0.0.1"], "agents.listen"),
         (["--api-key-file", "/k.pem"], "both files"), (["--leaves-ttl", "25h"], ""),
         (["--database-pool-size", "0"], ""),
+        (["--database-dashboard-listen", "0.0.0.0:7432"], "database.dashboard_listen"),
+        (["--database-dashboard-listen", "127.0.0.1:0"], "database.dashboard_listen"),
+        (
+            ["--database-dashboard-listen", "127.0.0.1:7432", "--database-url", "postgresql:///d"],
+            "embedded"
+        ),
     ])
     func badSettingsAreRefusedByName(arguments: [String], word: String) throws {
         let error = #expect(throws: SettingsError.self) { try configuration(arguments) }

@@ -120,6 +120,18 @@ struct ClusterFiles: Sendable {
         return path
     }
 
+    /// Writes who may log in, for the server that starts next.
+    func writeClientAuthentication() throws(EmbeddedClusterError) {
+        let path = settings.clientAuthenticationFile
+        let rules = ClientAuthentication.rules(for: settings.readerPort)
+        do throws(FileError) {
+            try FileSystem.replace(path, with: Array(rules.utf8))
+            if let runner { try FileSystem.changeOwner(path, uid: runner.uid, gid: runner.gid) }
+        } catch {
+            throw .file(error)
+        }
+    }
+
     // MARK: Rights
 
     private func makeDirectories(to path: String, mode: UInt32) throws(FileError) {

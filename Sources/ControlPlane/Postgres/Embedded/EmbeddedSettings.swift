@@ -10,6 +10,8 @@ package struct EmbeddedSettings: Equatable, Sendable {
     package var user = "postgres"
     /// A directory for the socket alone; nil takes one inside of `directory`.
     package var socketDirectory: String?
+    /// A loopback port for readers; nil listens on the socket alone.
+    package var readerPort: ReaderPort?
     package var connectionsMax = 100
     package var sharedBuffersMegabytes = 64
     /// How long a start may take; crash recovery counts in.
@@ -30,22 +32,27 @@ package struct EmbeddedSettings: Equatable, Sendable {
     /// A cluster in the making, renamed when complete.
     var unfinishedDirectory: String { clusterDirectory + "/data.unfinished" }
     var effectiveSocketDirectory: String { socketDirectory ?? clusterDirectory + "/socket" }
-    var socketPath: String { effectiveSocketDirectory + "/" + EmbeddedSettings.socketName }
+    /// Names the socket too.
+    package var port: UInt16 { readerPort?.port ?? DatabaseURL.defaultPort }
+    var socketPath: String { effectiveSocketDirectory + "/.s.PGSQL.\(port)" }
+    /// What the server listens on beside its socket; empty for nothing.
+    var listenAddresses: String { readerPort.map { "\($0.host)" } ?? "" }
+    var clientAuthenticationFile: String { clusterDirectory + "/pg_hba.conf" }
     /// What the server says before its own log begins.
     var startLog: String { directory + "/start.log" }
 
     func passwordFile(of role: String) -> String { directory + "/" + role + ".password" }
 
     static let superuser = "postgres"
-    static let socketName = ".s.PGSQL.5432"
     /// What `sockaddr_un` holds, less the final zero.
     package static let socketPathByteCountMax = 107
 
     /// The command line of the server: these settings cannot be changed by SQL.
     var serverArguments: [String] {
         let settings = [
-            "listen_addresses=",
-            "port=\(DatabaseURL.defaultPort)",
+            "listen_addresses=\(listenAddresses)",
+            "port=\(port)",
+            "hba_file=\(clientAuthenticationFile)",
             "unix_socket_directories=\(effectiveSocketDirectory)",
             "unix_socket_permissions=0700",
             "max_connections=\(connectionsMax)",

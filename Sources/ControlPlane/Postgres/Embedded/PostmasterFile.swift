@@ -5,6 +5,10 @@ import Reactor
 struct PostmasterFile: Equatable, Sendable {
     let processID: Int32
     let dataDirectory: String
+    /// The port of socket and listeners; nil in the lock beside a socket.
+    let port: UInt16?
+    /// The first address that the server listens on; empty for the socket alone.
+    let listenAddress: String
 
     private static let byteCountMax = 4_096
 
@@ -15,6 +19,8 @@ struct PostmasterFile: Equatable, Sendable {
         processID = number < 0 ? 0 &- number : number
         guard processID > 1 else { return nil }
         dataDirectory = String(lines[1])
+        port = lines.count > 3 ? UInt16(lines[3]) : nil
+        listenAddress = lines.count > 5 ? String(lines[5]) : ""
     }
 
     /// Reads a lock file; nil when there is none or it makes no sense.
@@ -27,6 +33,11 @@ struct PostmasterFile: Equatable, Sendable {
             throw error
         }
         return PostmasterFile(text: String(decoding: bytes, as: UTF8.self))
+    }
+
+    /// Whether the running server listens where the settings want it to.
+    func listensAs(_ settings: EmbeddedSettings) -> Bool {
+        port == settings.port && listenAddress == settings.listenAddresses
     }
 
     /// What became of the process that wrote the file.

@@ -35,8 +35,9 @@ enum SQLCommand {
         psql.executableURL = URL(filePath: "/usr/bin/env")
         psql.arguments =
             [
-                "psql", "-h", directory + "/cluster/socket", "-U", "turnpike_dashboard", "-d",
-                "turnpike",
+                "psql", "-h", directory + "/cluster/socket", "-p",
+                "\(configuration.dashboardAddress?.port ?? DatabaseURL.defaultPort)",
+                "-U", "turnpike_dashboard", "-d", "turnpike",
             ] + (parts.count > 1 ? Array(parts[1]) : [])
         var environment = ProcessInfo.processInfo.environment
         environment["PGPASSWORD"] = password

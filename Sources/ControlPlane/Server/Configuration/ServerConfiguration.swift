@@ -21,6 +21,8 @@ struct ServerConfiguration: Sendable {
     var databaseURL: String?
     /// Nil to look for them.
     var databaseBinaries: String?
+    /// Where the embedded cluster listens for dashboards; nil for its socket alone.
+    var dashboardAddress: SocketAddress?
     var poolSize: Int
     var statementTimeout: Duration
     var apiAddress: SocketAddress
@@ -48,6 +50,7 @@ struct ServerConfiguration: Sendable {
         bootstrapTokenFile = try Self.path("keys.bootstrap_token_file", settings)
         databaseURL = Self.optional(settings.text("database.url"))
         databaseBinaries = Self.optional(settings.text("database.binaries"))
+        dashboardAddress = try Self.dashboardAddress(settings)
         poolSize = settings.integer("database.pool_size")
         statementTimeout = settings.duration("database.statement_timeout")
         apiAddress = try Self.address("api.listen", settings)
@@ -89,6 +92,26 @@ struct ServerConfiguration: Sendable {
     ) throws(SettingsError) -> SocketAddress {
         try parsed(key, settings, hint: "127.0.0.1:7400") { text in
             guard let address = SocketAddress(text), address.port != nil else { return nil }
+            return address
+        }
+    }
+
+    private static func dashboardAddress(
+        _ settings: ResolvedSettings
+    ) throws(SettingsError) -> SocketAddress? {
+        let key = "database.dashboard_listen"
+        guard !settings.text(key).isEmpty else { return nil }
+        guard settings.text("database.url").isEmpty else {
+            throw settings.error(
+                key,
+                "\(key) is for the embedded database",
+                hint: "on a database of your own, grant turnpike_dashboard to a login role"
+            )
+        }
+        return try parsed(key, settings, hint: "127.0.0.1:7432, on loopback only") { text in
+            guard let address = SocketAddress(text), address.isLoopback, let port = address.port,
+                port != 0
+            else { return nil }
             return address
         }
     }

@@ -28,6 +28,11 @@ enum ServerSettings {
                 fallback: "",
                 "directory of initdb and postgres; empty: found"
             ),
+            Setting(
+                "database.dashboard_listen",
+                fallback: "",
+                "loopback address and port for dashboards; empty: none"
+            ),
             Setting("database.pool_size", .integer(1...256), fallback: "8", "connections"),
             Setting(
                 "database.statement_timeout",

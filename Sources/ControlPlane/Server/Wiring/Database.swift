@@ -15,6 +15,7 @@ struct Database: Sendable {
 
     private static let name = PostgresName(literal: "turnpike")
     private static let runtimeRole = PostgresName(literal: "turnpike_runtime")
+    private static let dashboardRole = PostgresName(literal: "turnpike_dashboard")
 
     static func start(
         _ configuration: ServerConfiguration,
@@ -41,6 +42,9 @@ struct Database: Sendable {
         settings.binaryDirectory = configuration.databaseBinaries
         settings.executablePath = (ProcessInfo.processInfo.environment["PATH"] ?? "")
             .split(separator: ":").map(String.init)
+        settings.readerPort = configuration.dashboardAddress.flatMap {
+            ReaderPort($0, role: dashboardRole, database: name)
+        }
         do {
             let cluster = try await EmbeddedCluster.start(
                 settings,
@@ -60,11 +64,8 @@ struct Database: Sendable {
                     role: runtimeRole,
                     database: name
                 )
-                // For `turnpike-server sql`.
-                _ = try await cluster.loginURL(
-                    role: PostgresName(literal: "turnpike_dashboard"),
-                    database: name
-                )
+                // For `turnpike-server sql` and the dashboards' port.
+                _ = try await cluster.loginURL(role: dashboardRole, database: name)
                 return Database(
                     pool: pool(PostgresSettings(url: url), configuration, reactor),
                     cluster: cluster,
