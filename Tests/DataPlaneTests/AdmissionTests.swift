@@ -49,15 +49,19 @@ import Wire
         await pair.stop()
     }
 
-    @Test func anExpiredManifestOpensNoUpstreamConnection() async throws {
+    /// What is left of the leaves is the outage budget, not what is left of the manifest, whose life
+    /// is that of the shortest leaf on the host.
+    @Test func anExpiredManifestDoesNotShortenTheOutageBudget() async throws {
         let pair = try await MeshPair()
         try await pair.allow()
         let expires = pair.mesh.now + .seconds(60)
         try await pair.connect(pair.sourceSnapshot(expires: expires))
         #expect(await isServed(pair))
         pair.clock.advance(by: .seconds(120))
+        #expect(await isServed(pair))
+        pair.clock.advance(by: .seconds(3_600))
         #expect(await !isServed(pair))
-        #expect(try await pair.source.decision(.snapshotExpired) != nil)
+        #expect(try await pair.source.decision(.ownCertificateExpired) != nil)
         await pair.stop()
     }
 
@@ -67,7 +71,17 @@ import Wire
         let old = try pair.mesh.leaf(of: pair.web, notAfter: pair.mesh.now - .seconds(5))
         try await pair.connect(leaf: old)
         #expect(await !isServed(pair))
-        #expect(try await pair.source.decision(.ownCertificateMissing) != nil)
+        #expect(try await pair.source.decision(.ownCertificateExpired) != nil)
+        await pair.stop()
+    }
+
+    @Test func aLeafThatBeginsLaterIsNotShown() async throws {
+        let pair = try await MeshPair()
+        try await pair.allow()
+        let early = try pair.mesh.leaf(of: pair.web, notBefore: pair.mesh.now + .seconds(600))
+        try await pair.connect(leaf: early)
+        #expect(await !isServed(pair))
+        #expect(try await pair.source.decision(.ownCertificateNotYetValid) != nil)
         await pair.stop()
     }
 
@@ -78,7 +92,7 @@ import Wire
         try await pair.enforce([rule], leaf: old)
         try await pair.connect()
         #expect(await !isServed(pair))
-        #expect(try await pair.destination.decision(.ownCertificateMissing) != nil)
+        #expect(try await pair.destination.decision(.ownCertificateExpired) != nil)
         await pair.stop()
     }
 

@@ -52,10 +52,19 @@ extension EnforcedConfiguration {
         )
     }
 
-    /// The own certificate of a service, if it is valid now.
-    func identity(of service: ServiceName, at now: Timestamp) -> ServiceIdentity? {
-        guard let identity = identities[service], identity.isValid(at: now) else { return nil }
-        return identity
+    /// What the agent can show in a service's name.
+    enum OwnIdentity {
+        case valid(ServiceIdentity)
+        case refused(DecisionReason)
+    }
+
+    /// The own certificate of a service, or why none counts now.
+    func identity(of service: ServiceName, at now: Timestamp) -> OwnIdentity {
+        guard let identity = identities[service] else { return .refused(.ownCertificateMissing) }
+        guard identity.notBefore.secondsSinceEpoch <= now.secondsSinceEpoch else {
+            return .refused(.ownCertificateNotYetValid)
+        }
+        return identity.isValid(at: now) ? .valid(identity) : .refused(.ownCertificateExpired)
     }
 }
 

@@ -43,11 +43,13 @@ struct PeerVerification: Sendable {
             latestRefusal = .unknownSNI
             return nil
         }
-        guard let identity = configuration.identity(of: hosted.service, at: now()) else {
-            latestRefusal = .ownCertificateMissing
+        switch configuration.identity(of: hosted.service, at: now()) {
+        case .valid(let identity):
+            return identity.credentials
+        case .refused(let reason):
+            latestRefusal = reason
             return nil
         }
-        return identity.credentials
     }
 
     /// Decides on a peer's chain; `expected` is the only identity that counts where it is given.

@@ -93,7 +93,6 @@ extension RelayConnection {
         }
         let now = lane.settings.now()
         let snapshot = configuration.snapshot
-        guard now < snapshot.expires else { return refuse(.refused(.snapshotExpired)) }
         guard let uid = owningUser() else { return refuse(.refused(.socketOwnerUnknown)) }
         localUser = LocalUser(uid: uid, port: port)
         guard let route = snapshot.routesByPort[port] else {
@@ -104,8 +103,10 @@ extension RelayConnection {
             refuse(refusal.ruling, destination: refusal.destination)
         case .success(let permit):
             self.permit = permit
-            guard let own = configuration.identity(of: route.upstream.source, at: now) else {
-                return refuse(.refused(.ownCertificateMissing))
+            let own: ServiceIdentity
+            switch configuration.identity(of: route.upstream.source, at: now) {
+            case .valid(let identity): own = identity
+            case .refused(let reason): return refuse(.refused(reason))
             }
             leavesEnd = own.notAfter
             candidates = lane.balancer.order(
@@ -143,12 +144,13 @@ extension RelayConnection {
     private func beginClientHandshake() {
         guard let configuration = lane.configuration, let localUser, let permit,
             let route = configuration.snapshot.routesByPort[localUser.port],
-            route.upstream.destination == permit.destination,
-            let own = configuration.identity(
-                of: route.upstream.source,
-                at: lane.settings.now()
-            )
-        else { return refuse(.refused(.ownCertificateMissing)) }
+            route.upstream.destination == permit.destination
+        else { return refuse(.refused(.policyChanged)) }
+        let own: ServiceIdentity
+        switch configuration.identity(of: route.upstream.source, at: lane.settings.now()) {
+        case .valid(let identity): own = identity
+        case .refused(let reason): return refuse(.refused(reason))
+        }
         let expected = SPIFFEID(
             service: route.destination.service,
             in: route.destination.trustDomain

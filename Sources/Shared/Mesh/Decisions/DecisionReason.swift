@@ -40,8 +40,9 @@ package enum DecisionReason: String, Hashable, Sendable, CaseIterable {
 
     // What the agent itself lacks or limits.
     case snapshotMissing = "snapshot_missing"
-    case snapshotExpired = "snapshot_expired"
     case ownCertificateMissing = "own_certificate_missing"
+    case ownCertificateNotYetValid = "own_certificate_not_yet_valid"
+    case ownCertificateExpired = "own_certificate_expired"
     case connectFailed = "connect_failed"
     case connectTimeout = "connect_timeout"
     case handshakeTimeout = "handshake_timeout"
@@ -86,8 +87,10 @@ package enum DecisionReason: String, Hashable, Sendable, CaseIterable {
         case .alpnMismatch: "The peer asked for a protocol that is not spoken here."
         case .malformedRequest: "The request is malformed, so no rule was asked."
         case .snapshotMissing: "The agent has no snapshot yet."
-        case .snapshotExpired: "The agent's snapshot has expired."
-        case .ownCertificateMissing: "The agent holds no valid certificate for this service."
+        case .ownCertificateMissing: "The agent holds no certificate for this service."
+        case .ownCertificateNotYetValid: "The agent's certificate for this service begins later."
+        case .ownCertificateExpired:
+            "The agent's certificate for this service has expired and no server renewed it."
         case .connectFailed: "The connection to the destination failed."
         case .connectTimeout: "The connection to the destination took too long."
         case .handshakeTimeout: "The handshake took too long."
