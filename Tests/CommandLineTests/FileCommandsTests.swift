@@ -117,7 +117,7 @@ import Wire
         #expect(outcome.code == .usage)
         #expect(outcome.errors.contains("\(path):4: name: is taken"))
         await server.finish()
-        #expect(FileCommands.located("resources[9]: x", []) == "resources[9]: x")
+        #expect(FiledResource.located("resources[9]: x", []) == "resources[9]: x")
     }
 
     @Test func diffShowsFieldsAndExitsWithOne() async throws {

@@ -186,6 +186,10 @@ import Wire
                 try await until("it halts") {
                     if case .halted = await distribution.condition { true } else { false }
                 }
+                // It stops publishing first and records why after that.
+                try await until("the halt is recorded") {
+                    try await !fixture.base.audited("snapshot.halt").isEmpty
+                }
             }
             #expect(await agent.revision == UInt64(clamping: last))
             #expect(try await fixture.base.audited("snapshot.halt").map(\.outcome) == ["alarm"])

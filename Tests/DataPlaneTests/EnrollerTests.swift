@@ -146,7 +146,7 @@ struct EnrollerTests {
         }
     }
 
-    private func join(_ token: JoinToken) async throws -> Enrolment {
+    private func join(_ token: JoinToken) async throws -> AgentEnrolment {
         let thread = try ReactorThread(name: "join")
         let resolver = try WorkerPool(name: "resolver", threadCount: 1)
         let now = mesh.now
@@ -156,7 +156,7 @@ struct EnrollerTests {
             resolver: resolver,
             now: { now }
         )
-        let result: Result<Enrolment, JoinError>
+        let result: Result<AgentEnrolment, JoinError>
         do throws(JoinError) {
             result = .success(try await enroller.join(with: token))
         } catch {

@@ -32,7 +32,7 @@ enum JoinCommand {
             resolver: resolver,
             now: StandardStreams.now
         )
-        let outcome: Result<Enrolment, JoinError> = control.runUntilFinished {
+        let outcome: Result<AgentEnrolment, JoinError> = control.runUntilFinished {
             do throws(JoinError) {
                 return .success(try await enroller.join(with: token))
             } catch {

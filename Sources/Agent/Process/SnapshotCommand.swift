@@ -71,9 +71,9 @@ enum SnapshotCommand {
 
     private static func verify(directory folder: AgentFolder) throws(StartFailure) {
         let bytes = try read(folder.enrolmentPath)
-        let enrolment: Enrolment
+        let enrolment: AgentEnrolment
         do throws(EnrolmentError) {
-            enrolment = try Enrolment(encoded: bytes, source: folder.enrolmentPath)
+            enrolment = try AgentEnrolment(encoded: bytes, source: folder.enrolmentPath)
         } catch {
             throw .work("\(error)")
         }

@@ -13,6 +13,7 @@ enum Program {
         turnpike-server serve [--config FILE] [--check-config] [--print-config] [--print-listeners] …
         turnpike-server dev [--data DIRECTORY]
         turnpike-server sql [--config FILE] [-- PSQL ARGUMENTS]
+        turnpike-server snapshot sign -f FILE --out DIRECTORY …    (`snapshot` alone explains it)
         turnpike-server version
 
         Settings, as flags; in the file as `api: {listen: …}`, in the environment as
@@ -38,6 +39,7 @@ enum Program {
         case "serve": try ServeCommand.perform(rest)
         case "dev": try DevCommand.perform(rest)
         case "sql": try SQLCommand.perform(rest)
+        case "snapshot": try SnapshotCommand.perform(rest)
         case "version", "--version": Console.say("turnpike-server \(version)")
         case "help", "--help", "-h": Console.say(help + "\n\n" + ServerSettings.table.help)
         case .some(let word):

@@ -79,7 +79,7 @@ package struct Enroller: Sendable {
     }
 
     /// Redeems the token and writes the identity; a running agent takes it up by itself.
-    package func join(with token: JoinToken) async throws(JoinError) -> Enrolment {
+    package func join(with token: JoinToken) async throws(JoinError) -> AgentEnrolment {
         do throws(FileError) {
             try folder.prepare()
         } catch {
@@ -115,7 +115,8 @@ package struct Enroller: Sendable {
         } catch {
             throw .file(error)
         }
-        guard let bytes, let held = try? Enrolment(encoded: bytes, source: folder.enrolmentPath)
+        guard let bytes,
+            let held = try? AgentEnrolment(encoded: bytes, source: folder.enrolmentPath)
         else { return }
         guard held.trustDomain == token.trustDomain else {
             throw .otherTrustDomain(held: held.trustDomain.text, token: token.trustDomain.text)
@@ -339,8 +340,8 @@ package struct Enroller: Sendable {
         _ answer: EnrolmentAnswer,
         _ key: SigningKey,
         _ server: String
-    ) throws(Attempt) -> Enrolment {
-        let enrolment = Enrolment(
+    ) throws(Attempt) -> AgentEnrolment {
+        let enrolment = AgentEnrolment(
             agent: token.agent,
             trustDomain: token.trustDomain,
             servers: answer.servers

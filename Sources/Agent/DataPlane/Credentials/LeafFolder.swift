@@ -1,6 +1,7 @@
 package import Crypto
 package import Mesh
 package import Reactor
+import Snapshot
 package import Wire
 
 /// Keys and certificates of services on disk, `<namespace>.<service>.pem` each.
@@ -103,7 +104,7 @@ package struct LeafFolder: Sendable {
     }
 
     private func certificatePath(_ service: ServiceName) -> String {
-        "\(folder.leavesPath)/\(service.namespace.text).\(service.name.text).pem"
+        "\(folder.path)/\(AgentFiles.leaf(of: service))"
     }
 
     private func keyPath(_ service: ServiceName) -> String {

@@ -1,5 +1,5 @@
 package import Reactor
-import Wire
+import Snapshot
 
 /// The data directory of an agent: which file is where, and how each is written.
 ///
@@ -19,21 +19,21 @@ package struct AgentFolder: Sendable {
     }
 
     /// The agent's private key.
-    package var keyPath: String { "\(path)/agent.key" }
+    package var keyPath: String { "\(path)/\(AgentFiles.key)" }
     /// The key of an enrolment that is under way.
-    package var newKeyPath: String { "\(path)/agent.key.new" }
+    package var newKeyPath: String { "\(path)/\(AgentFiles.key).new" }
     /// The agent's certificate chain.
-    package var certificatePath: String { "\(path)/agent.pem" }
+    package var certificatePath: String { "\(path)/\(AgentFiles.certificate)" }
     /// Who the agent is and which servers it knows.
-    package var enrolmentPath: String { "\(path)/enrolment.json" }
+    package var enrolmentPath: String { "\(path)/\(AgentFiles.enrolment)" }
     /// The trust document's envelope.
-    package var trustPath: String { "\(path)/trust.json" }
+    package var trustPath: String { "\(path)/\(SnapshotFiles.trustName)" }
     /// Manifest, mark and sections.
-    package var snapshotPath: String { "\(path)/snapshot" }
+    package var snapshotPath: String { "\(path)/\(AgentFiles.snapshot)" }
     /// Certificates and keys of services.
-    package var leavesPath: String { "\(path)/leaves" }
+    package var leavesPath: String { "\(path)/\(AgentFiles.leaves)" }
     /// Decisions and flows that no server has acknowledged.
-    package var evidencePath: String { "\(path)/evidence" }
+    package var evidencePath: String { "\(path)/\(AgentFiles.evidence)" }
     /// Held by the one process that runs with this directory.
     package var lockPath: String { "\(path)/agent.lock" }
 

@@ -1,54 +1,14 @@
 package import Crypto
-package import Mesh
 package import Reactor
-import Snapshot
+package import Snapshot
 package import TLS
 package import Wire
 
-/// Who an enrolled agent is, as its data directory says.
-package struct Enrolment: Equatable, Sendable {
-    /// Its name.
-    package var agent: AgentName
-    /// Where it belongs.
-    package var trustDomain: TrustDomain
-    /// `host:port` of the servers' agent ports, as enrolment named them; empty for offline use.
-    package var servers: [String]
-
-    package init(agent: AgentName, trustDomain: TrustDomain, servers: [String]) {
-        self.agent = agent
-        self.trustDomain = trustDomain
-        self.servers = servers
-    }
-
-    /// The one spelling on disk.
-    package var encoded: [UInt8] {
-        JSON.canonical(
-            .fields([
-                "agent": .string(agent.text),
-                "trust_domain": .string(trustDomain.text),
-                "servers": .list(servers),
-            ])
-        )
-    }
-
-    /// Reads what `encoded` wrote.
+extension AgentEnrolment {
+    /// Reads what a data directory holds.
     package init(encoded: [UInt8], source: String) throws(EnrolmentError) {
         do {
-            let document = try JSON.parse(encoded, source: source)
-            self = try FieldReader.read(document) { reader throws(FieldError) in
-                Enrolment(
-                    agent: try reader.required("agent").parsed(as: "an agent's name") {
-                        text throws(NameError) in try AgentName(text)
-                    },
-                    trustDomain: try reader.required("trust_domain").parsed(as: "a trust domain") {
-                        text throws(NameError) in try TrustDomain(text)
-                    },
-                    servers: try reader.list("servers", limit: JoinToken.serversMax) {
-                        server throws(FieldError) in
-                        try server.string(bytes: 1...JoinToken.serverMaxBytes)
-                    }
-                )
-            }
+            try self.init(JSON.parse(encoded, source: source))
         } catch {
             throw .unreadable(file: source, problem: "\(error)")
         }

@@ -1,8 +1,8 @@
 import Crypto
-package import Mesh
+import Mesh
 package import Observability
 package import Reactor
-package import Snapshot
+import Snapshot
 import TLS
 import Transport
 import Wire
@@ -25,7 +25,7 @@ package actor Subscription: ReactorBound {
     let snapshots: SnapshotFolder
     let leaves: LeafFolder
 
-    let enrolment: Enrolment
+    let enrolment: AgentEnrolment
     let servers: [String]
     var trust: TrustAnchor
     var roots: MeshRoots
@@ -157,12 +157,12 @@ package actor Subscription: ReactorBound {
 
     private static func enrolment(
         in folder: AgentFolder
-    ) throws(SubscriptionError) -> Enrolment {
+    ) throws(SubscriptionError) -> AgentEnrolment {
         do {
             guard let bytes = try AgentFolder.readIfPresent(folder.enrolmentPath) else {
                 throw EnrolmentError.notEnrolled(directory: folder.path)
             }
-            return try Enrolment(encoded: bytes, source: folder.enrolmentPath)
+            return try AgentEnrolment(encoded: bytes, source: folder.enrolmentPath)
         } catch let error as EnrolmentError {
             throw .enrolment(error)
         } catch let error as FileError {
@@ -202,13 +202,5 @@ package enum SubscriptionError: Error, Equatable, Sendable, CustomStringConverti
                 + " `turnpike-agent join` again"
         case .file(let error): error.description
         }
-    }
-}
-
-extension ValidatedSnapshot {
-    /// Hosted services and the sources of upstream ports: all need a certificate here.
-    package var servicesWithLeaf: Set<ServiceName> {
-        Set(hostedByMeshName.values.map(\.service))
-            .union(routesByPort.values.map(\.upstream.source))
     }
 }

@@ -139,19 +139,10 @@ enum FileCommands {
         } catch {
             throw Failure(
                 error.code,
-                error.problems.map { located($0, filed) },
+                error.problems.map { FiledResource.located($0, filed) },
                 hint: error.hint
             )
         }
-    }
-
-    /// Replaces `resources[3]` at the beginning of a problem by the place in the file.
-    static func located(_ problem: String, _ filed: [FiledResource]) -> String {
-        let prefix = "resources["
-        guard problem.hasPrefix(prefix), let end = problem.firstIndex(of: "]"),
-            let index = Int(problem[..<end].dropFirst(prefix.count)), filed.indices.contains(index)
-        else { return problem }
-        return filed[index].located(String(problem[problem.index(after: end)...]))
     }
 
     private static func compare(

@@ -2,19 +2,6 @@ import Mesh
 import Reactor
 import Wire
 
-/// A resource of a file and where it stands there.
-struct FiledResource: Equatable, Sendable {
-    let resource: Resource
-    let source: String
-    let position: SourcePosition
-
-    /// What an error of the server about a field of it says, in terms of the file.
-    func located(_ rest: String) -> String {
-        let field = rest.hasPrefix(".") ? String(rest.dropFirst()) : rest
-        return "\(source):\(position.line): \(field)"
-    }
-}
-
 /// Reads the files that people write, so that every mistake is told by file, line and column
 /// before anything is sent.
 struct ResourceFiles {
@@ -87,18 +74,9 @@ struct ResourceFiles {
         }
         for document in documents {
             do {
-                let resource = try Resource(reading: FieldValue(document))
-                resources.append(
-                    FiledResource(
-                        resource: resource,
-                        source: source,
-                        position: document.position
-                    )
-                )
+                resources.append(try FiledResource(reading: document, source: source))
             } catch {
-                let place = error.position == .none ? document.position : error.position
-                let field = error.path.isEmpty ? "" : "\(error.path): "
-                problems.append("\(source):\(place): \(field)\(error.problem); \(error.hint)")
+                problems.append(error.description)
             }
         }
     }

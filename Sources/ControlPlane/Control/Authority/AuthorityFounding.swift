@@ -22,140 +22,84 @@ package struct AuthorityFounding: Sendable {
     }
 
     private func found(_ control: ControlPlane, _ change: ChangeTransaction) async throws {
-        let random = control.surroundings.randomBytes
-        let trustDomain = control.trustDomain
-        let (rootRow, root) = try makeRoot(.root, "Turnpike mesh root", control, at: change.at)
-        let (apiRow, _) = try makeRoot(.api, "Turnpike API root", control, at: change.at)
-        let intermediateKey = try SigningKey.generate(.ecdsaP256)
-        let intermediate = try root.intermediate(
-            CertificateTemplate(
-                serialBytes: random(CertificateTemplate.serialByteCount),
-                notBefore: change.at - AuthorityLifetimes.backdating,
-                notAfter: change.at + AuthorityLifetimes.intermediate,
-                subject: DistinguishedName(commonName: "Turnpike mesh intermediate"),
-                purpose: .intermediate(trustDomain: trustDomain.text)
-            ),
-            key: intermediateKey
+        let made = try FoundedAuthority.found(
+            control.trustDomain,
+            now: change.at,
+            randomBytes: control.surroundings.randomBytes
         )
-        let intermediateRow = try row(
+        let api = try FoundedAuthority.root(
+            "Turnpike API root",
+            of: control.trustDomain,
+            now: change.at,
+            randomBytes: control.surroundings.randomBytes
+        )
+        let root = try row(.root, issuer: nil, made.root, control, at: change)
+        let intermediate = try row(
             .intermediate,
-            issuer: rootRow.id,
-            intermediate.certificate,
-            intermediateKey,
+            issuer: root.id,
+            made.intermediate,
             control,
             at: change
         )
-        for row in [rootRow, intermediateRow, apiRow] {
+        for row in [root, intermediate, try row(.api, issuer: nil, api, control, at: change)] {
             try await AuthorityRepository.insert(row, in: change.database)
         }
-        let snapshotKey = try await makeSnapshotKey(control, change)
-        try await makeTrustDocument(root.certificate, snapshotKey, control, change)
-        change.record(.trust, key: "1", .create)
-    }
-
-    private func makeRoot(
-        _ kind: AuthorityRow.Kind,
-        _ name: String,
-        _ control: ControlPlane,
-        at now: Timestamp
-    ) throws -> (AuthorityRow, CertificateAuthority) {
-        let key = try SigningKey.generate(.ecdsaP256)
-        let authority = try CertificateAuthority.root(
-            CertificateTemplate(
-                serialBytes: control.surroundings.randomBytes(CertificateTemplate.serialByteCount),
-                notBefore: now - AuthorityLifetimes.backdating,
-                notAfter: now + AuthorityLifetimes.root,
-                subject: DistinguishedName(commonName: "\(name) \(control.trustDomain)"),
-                purpose: .root
+        try await insertSnapshotKey(of: made, control, change)
+        try await TrustRepository.insert(
+            TrustRow(
+                version: Int64(clamping: made.trust.document.version),
+                epoch: Int64(clamping: made.trust.document.epoch),
+                hash: made.trust.hash.bytes,
+                envelope: made.trust.envelope.encoded
             ),
-            key: key
+            in: change.database
         )
-        let id = control.surroundings.makeID(now)
-        let row = AuthorityRow(
-            id: id,
-            kind: kind,
-            state: .active,
-            issuer: nil,
-            certificate: authority.certificate.encoded,
-            sealedKey: try AuthoritySealing.seal(key, kind: kind, id: id, control),
-            notBefore: authority.certificate.notBefore,
-            notAfter: authority.certificate.notAfter
-        )
-        return (row, authority)
+        try writeTrustKey(try made.trustKey.pem())
+        change.record(.trust, key: "\(made.trust.document.version)", .create)
     }
 
     private func row(
         _ kind: AuthorityRow.Kind,
-        issuer: UUIDv7,
-        _ certificate: Certificate,
-        _ key: SigningKey,
+        issuer: UUIDv7?,
+        _ made: FoundedAuthority.Issuer,
         _ control: ControlPlane,
         at change: ChangeTransaction
     ) throws -> AuthorityRow {
         let id = control.surroundings.makeID(change.at)
+        let certificate = made.authority.certificate
         return AuthorityRow(
             id: id,
             kind: kind,
             state: .active,
             issuer: issuer,
             certificate: certificate.encoded,
-            sealedKey: try AuthoritySealing.seal(key, kind: kind, id: id, control),
+            sealedKey: try AuthoritySealing.seal(made.key, kind: kind, id: id, control),
             notBefore: certificate.notBefore,
             notAfter: certificate.notAfter
         )
     }
 
-    private func makeSnapshotKey(
-        _ control: ControlPlane,
-        _ change: ChangeTransaction
-    ) async throws -> TrustDocument.SnapshotKey {
-        let key = try SigningKey.generate(.ed25519)
-        let entry = TrustDocument.SnapshotKey(
-            key: key.publicKey,
-            notBefore: change.at - AuthorityLifetimes.backdating,
-            notAfter: change.at + AuthorityLifetimes.snapshotKey
-        )
-        let keyID = key.publicKey.keyID.hex
-        let row = SnapshotKeyRow(
-            keyID: keyID,
-            publicKey: key.publicKey.spki,
-            sealedKey: try AuthoritySealing.sealSnapshotKey(key, keyID: keyID, control),
-            state: .active,
-            notBefore: entry.notBefore,
-            notAfter: entry.notAfter
-        )
-        try await TrustRepository.insert(row, in: change.database)
-        return entry
-    }
-
-    private func makeTrustDocument(
-        _ root: Certificate,
-        _ snapshotKey: TrustDocument.SnapshotKey,
+    private func insertSnapshotKey(
+        of made: FoundedAuthority,
         _ control: ControlPlane,
         _ change: ChangeTransaction
     ) async throws {
-        let trustKey = try SigningKey.generate(.ed25519)
-        let document = TrustDocument(
-            trustDomain: control.trustDomain,
-            version: 1,
-            epoch: 1,
-            authorities: [.init(certificate: root.encoded, state: .active)],
-            snapshotKeys: [snapshotKey],
-            trustKeys: [trustKey.publicKey],
-            threshold: 1,
-            issued: change.at
-        )
-        let envelope = try document.signed(by: [trustKey])
-        try await TrustRepository.insert(
-            TrustRow(
-                version: 1,
-                epoch: 1,
-                hash: envelope.payloadHash.bytes,
-                envelope: envelope.encoded
-            ),
-            in: change.database
-        )
-        try writeTrustKey(try trustKey.pem())
+        for entry in made.trust.document.snapshotKeys {
+            let keyID = entry.key.keyID.hex
+            let row = SnapshotKeyRow(
+                keyID: keyID,
+                publicKey: entry.key.spki,
+                sealedKey: try AuthoritySealing.sealSnapshotKey(
+                    made.snapshotKey,
+                    keyID: keyID,
+                    control
+                ),
+                state: .active,
+                notBefore: entry.notBefore,
+                notAfter: entry.notAfter
+            )
+            try await TrustRepository.insert(row, in: change.database)
+        }
     }
 }
 

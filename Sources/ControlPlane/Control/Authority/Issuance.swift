@@ -2,14 +2,7 @@ package import Crypto
 package import Mesh
 import Snapshot
 import Store
-package import Wire
-
-/// A certificate with the chain that a TLS peer sends, leaf first, without the root.
-package struct IssuedCertificate: Sendable, Equatable {
-    /// DER.
-    package let chain: [[UInt8]]
-    package let notAfter: Timestamp
-}
+import Wire
 
 /// Signs: every name comes from the database, a request gives only the public key.
 ///
@@ -75,14 +68,7 @@ package struct Issuance: Sendable {
                 )
             }
             return try await issue(
-                .init(
-                    kind: .service,
-                    id: id,
-                    dnsNames: [MeshName(service: service, trustDomain: control.trustDomain).text],
-                    agent: agent,
-                    service: service,
-                    lifetime: stored.value.leafLifetime
-                ),
+                .service(stored.value, on: agent, in: control.trustDomain),
                 key,
                 act
             )
@@ -110,14 +96,7 @@ package struct Issuance: Sendable {
         in act: AuditedTransaction
     ) async throws -> IssuedCertificate {
         try await issue(
-            .init(
-                kind: .agent,
-                id: SPIFFEID(agent: agent, in: control.trustDomain),
-                dnsNames: [],
-                agent: agent,
-                service: nil,
-                lifetime: AuthorityLifetimes.agent
-            ),
+            .agent(agent, in: control.trustDomain),
             key,
             act
         )
@@ -127,25 +106,13 @@ package struct Issuance: Sendable {
     package func issueServerLeaf(
         for key: SigningKey
     ) async throws(ControlError) -> IssuedCertificate {
-        let id = SPIFFEID(server: control.serverName, in: control.trustDomain)
-        let names = ["server", "enroll"].map { "\($0).\(control.trustDomain)" }
+        let order = CertificateOrder.server(control.serverName, in: control.trustDomain)
         return try await control.act(
             control.server,
             action: "certificate.issue",
-            resource: "ca/certificates/\(id)"
+            resource: "ca/certificates/\(order.id)"
         ) { act in
-            try await issue(
-                .init(
-                    kind: .server,
-                    id: id,
-                    dnsNames: names,
-                    agent: nil,
-                    service: nil,
-                    lifetime: AuthorityLifetimes.server
-                ),
-                key.publicKey,
-                act
-            )
+            try await issue(order, key.publicKey, act)
         }
     }
 
@@ -185,47 +152,18 @@ package struct Issuance: Sendable {
         }
     }
 
-    private struct Order {
-        let kind: CertificateRow.Kind
-        let id: SPIFFEID
-        let dnsNames: [String]
-        let agent: AgentName?
-        let service: ServiceName?
-        let lifetime: Duration
-    }
-
     private func issue(
-        _ order: Order,
+        _ order: CertificateOrder,
         _ key: PublicKey,
         _ act: AuditedTransaction
     ) async throws -> IssuedCertificate {
-        let issuer = authority.intermediate
-        guard
-            let end = AuthorityLifetimes.leafEnd(
-                now: act.at,
-                lifetime: order.lifetime,
-                issuerEnd: issuer.certificate.notAfter
-            )
-        else {
-            throw ControlError.unavailable(
-                Complaint(
-                    "certificate.issuer_ends",
-                    "the intermediate ends at \(issuer.certificate.notAfter): rotate it"
-                )
-            )
-        }
-        let serial = serial()
-        let start = act.at - AuthorityLifetimes.backdating
-        let certificate = try issuer.issue(
-            CertificateTemplate(
-                serialBytes: serial,
-                notBefore: start,
-                notAfter: end,
-                purpose: .leaf(spiffeID: order.id.description, dnsNames: order.dnsNames)
-            ),
-            for: key
+        let issued = try order.issued(
+            by: authority.intermediate,
+            for: key,
+            now: act.at,
+            serialBytes: serial()
         )
-        let recorded = try Certificate(der: certificate).serialNumber
+        let recorded = try Certificate(der: issued.chain.first ?? []).serialNumber
         try await CertificateRepository.insert(
             CertificateRow(
                 serial: recorded,
@@ -235,21 +173,18 @@ package struct Issuance: Sendable {
                 service: order.service,
                 issuer: authority.intermediateID,
                 spkiHash: key.keyID.bytes,
-                notBefore: start,
-                notAfter: end
+                notBefore: CertificateOrder.start(now: act.at),
+                notAfter: issued.notAfter
             ),
             in: act.database
         )
         act.describe(
             Document.fields([
                 "serial": .string(Hex.encode(recorded)),
-                "not_after": .timestamp(end),
+                "not_after": .timestamp(issued.notAfter),
             ])
         )
-        return IssuedCertificate(
-            chain: [certificate, issuer.certificate.encoded],
-            notAfter: end
-        )
+        return issued
     }
 
     private func serial() -> [UInt8] {

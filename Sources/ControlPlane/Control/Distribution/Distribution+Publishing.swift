@@ -124,7 +124,7 @@ extension Distribution {
             after: previous.map { ($0.manifest, $0.envelope.payloadHash) },
             floor: floors[agent],
             sections: sections,
-            lifetime: lifetime(of: agent)
+            lifetime: compiler.configuration.manifestLifetime(of: agent)
         )
         switch outcome {
         case .keep:
@@ -153,15 +153,6 @@ extension Distribution {
             work.shown.append(snapshot)
         case .supersede: work.conflicting.append(agent)
         }
-    }
-
-    /// As long as the shortest leaf that the agent holds: what is denied ends no later than that,
-    /// even where nobody can tell the agent.
-    private func lifetime(of agent: AgentName) -> Duration {
-        let lives = compiler.configuration.services(on: agent)
-            .compactMap { compiler.configuration.services[$0]?.leafLifetime }
-        let life = lives.min() ?? Service.leafLifetimeDefault
-        return min(max(life, Service.leafLifetimeMin), Manifest.lifetimeMax)
     }
 
     /// Nothing is shown that is not stored.

@@ -1,4 +1,5 @@
 package import Mesh
+import Snapshot
 
 /// Everything that snapshots are compiled from, at one revision, with the look-ups that a change
 /// needs to find who is concerned.
@@ -97,6 +98,16 @@ package struct Configuration: Sendable {
     /// The services that an agent may host and that exist.
     package func services(on agent: AgentName) -> [ServiceName] {
         (placed[agent] ?? []).filter { services[$0] != nil }
+    }
+
+    /// As long as the shortest leaf that the agent holds: what is denied ends no later than that,
+    /// even where nobody can tell the agent.
+    package func manifestLifetime(of agent: AgentName) -> Duration {
+        let life = services(on: agent).compactMap { services[$0]?.leafLifetime }.min()
+        return min(
+            max(life ?? Service.leafLifetimeDefault, Service.leafLifetimeMin),
+            Manifest.lifetimeMax
+        )
     }
 
     /// The agents with an upstream port to a service.

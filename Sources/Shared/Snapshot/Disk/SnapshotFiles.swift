@@ -12,6 +12,18 @@ package struct StoredSnapshot: Hashable, Sendable {
     package let added: [SHA256Digest: [UInt8]]
     /// Sections that no manifest names any more; removed last.
     package let removed: Set<SHA256Digest>
+
+    package init(
+        manifest: [UInt8],
+        mark: SnapshotMark,
+        added: [SHA256Digest: [UInt8]],
+        removed: Set<SHA256Digest>
+    ) {
+        self.manifest = manifest
+        self.mark = mark
+        self.added = added
+        self.removed = removed
+    }
 }
 
 /// How the agent keeps its snapshot: names and bytes of files, without touching a disk.

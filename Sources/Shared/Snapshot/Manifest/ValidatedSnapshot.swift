@@ -122,6 +122,12 @@ package struct ValidatedSnapshot: Sendable {
     /// Until before when it admits what outlives its leaf.
     package var expires: Timestamp { manifest.manifest.expires }
 
+    /// Hosted services and the sources of upstream ports: all need a certificate here.
+    package var servicesWithLeaf: Set<ServiceName> {
+        Set(hostedByMeshName.values.map(\.service))
+            .union(routesByPort.values.map(\.upstream.source))
+    }
+
     /// Decides a connection or request that asks for `name`, an SNI as it was received.
     package func decide(
         name: String?,
