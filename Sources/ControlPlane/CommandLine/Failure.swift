@@ -13,7 +13,8 @@ enum ExitCode: Int32, Sendable, CaseIterable {
     var meaning: String {
         switch self {
         case .success: "done; for `explain`: allowed; for `diff`: no difference"
-        case .difference: "`diff` found differences, `explain` a denial, `intention test` an unmet expectation"
+        case .difference:
+            "`diff` found differences, `explain` a denial, `intention test` an unmet expectation"
         case .usage: "the command, a file or a setting is wrong; nothing was done"
         case .notFound: "it does not exist"
         case .refused: "the token is missing, unknown or lacks the right"

@@ -5,7 +5,8 @@ enum CommandTable {
 
     /// In the order of the help.
     static let all: [Command] =
-        CatalogCommands.all + IntentionCommands.all + [IntentionTest.command] + AgentCommands.all + AgentCommands.joinTokens
+        CatalogCommands.all + IntentionCommands.all + [IntentionTest.command] + AgentCommands.all
+        + AgentCommands.joinTokens
         + IdentityCommands.all
         + EvidenceCommands.all + FileCommands.all + programCommands
 
