@@ -13,9 +13,9 @@ struct Suite: Sendable {
     let answer: @Sendable (inout FieldReader) throws -> Answer
 
     static let all: [Suite] = [
-        .intentions, .intentionValidation, .paths, .keyRotation, .x509, .spiffe, .ecdsa,
-        .ecdsaP1363,
-        .ecdsa384, .ed25519, .rsa, .rsaPSS, .hmac, .hkdf, .aesGCM,
+        .intentions, .intentionValidation, .paths, .keyRotation, .x509, .spiffe,
+        .merkleInclusion, .merkleConsistency, .ecdsa, .ecdsaP1363, .ecdsa384, .ed25519, .rsa,
+        .rsaPSS, .hmac, .hkdf, .aesGCM,
     ]
 
     /// The fields of an answer, in the order in which they are written.

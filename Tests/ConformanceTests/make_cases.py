@@ -6,6 +6,7 @@ The expectations come from another implementation (the Python package `cryptogra
 must be refused, from how the case was spoilt. An honest case of each kind stands beside them.
 """
 
+import base64
 import hashlib
 import hmac as pyhmac
 import json
@@ -346,7 +347,131 @@ def rsapss():
     signed("invalid", "pkcs1", public, b"a", key.sign(b"a", padding.PKCS1v15(), hashes.SHA256()))
 
 
+# --- Merkle trees ---------------------------------------------------------------------------------
+
+
+def sha256(data):
+    return hashlib.sha256(data).digest()
+
+
+def split(count):
+    half = 1
+    while half * 2 < count:
+        half *= 2
+    return half
+
+
+def head(leaves):
+    if len(leaves) == 1:
+        return leaves[0]
+    half = split(len(leaves))
+    return sha256(b"\1" + head(leaves[:half]) + head(leaves[half:]))
+
+
+def audit_path(index, leaves):
+    if len(leaves) == 1:
+        return []
+    half = split(len(leaves))
+    if index < half:
+        return audit_path(index, leaves[:half]) + [head(leaves[half:])]
+    return audit_path(index - half, leaves[half:]) + [head(leaves[:half])]
+
+
+def consistency_path(size, leaves, is_known=True):
+    if size == len(leaves):
+        return [] if is_known else [head(leaves)]
+    half = split(len(leaves))
+    if size <= half:
+        return consistency_path(size, leaves[:half], is_known) + [head(leaves[half:])]
+    return consistency_path(size - half, leaves[half:], False) + [head(leaves[:half])]
+
+
+LEAVES = [sha256(b"\0" + bytes([index]) * index) for index in range(17)]
+NO_HASHES = {"short": b"short", "empty": b"", "long": bytes(33)}
+
+
+def spoilt_paths(path, roots):
+    for at in range(len(path)):
+        yield "altered", path[:at] + [bytes([path[at][0] ^ 8]) + path[at][1:]] + path[at + 1 :]
+        yield "doubled", path[: at + 1] + path[at:]
+        yield "swapped", path[:at] + path[at:][::-1] if len(path) - at > 1 else path + path
+        yield "missing", path[:at] + path[at + 1 :]
+    for more in list(roots) + list(NO_HASHES.values()):
+        yield "longer", path + [more]
+        yield "before", [more] + path
+
+
+def text(data):
+    return base64.b64encode(data).decode()
+
+
+def merkle_inclusion():
+    def case(expected, label, index, size, leaf, root, path):
+        emit(
+            expected, label=f"{label}, {index} of {size}", leaf_index=index % 2**64, tree_size=size % 2**64,
+            leaf_hash=text(leaf), root=text(root), proof=None if path is None else [text(each) for each in path],
+        )
+
+    for size in range(1, len(LEAVES) + 1):
+        root = head(LEAVES[:size])
+        for index in range(size):
+            leaf, path = LEAVES[index], audit_path(index, LEAVES[:size])
+            case("accept", "honest", index, size, leaf, root, path)
+            for label, other in spoilt_paths(path, [root, leaf]):
+                case("reject", label, index, size, leaf, root, other)
+            case("reject", "other leaf", index, size, LEAVES[index - 1] if size > 1 else root[::-1], root, path)
+            case("reject", "other root", index, size, leaf, sha256(b""), path)
+            for label, no_hash in NO_HASHES.items():
+                case("reject", f"{label} leaf", index, size, no_hash, root, path)
+                case("reject", f"{label} root", index, size, leaf, no_hash, path)
+            for label, at, of in (("before", index - 1, size), ("after", index + 1, size), ("half", index, size // 2)):
+                case("reject", label, at, of, leaf, root, path)
+            case("reject", "twice the size", index, size * 2, leaf, root, path)
+    case("accept", "no proof needed", 0, 1, LEAVES[0], LEAVES[0], None)
+    case("reject", "empty tree", 0, 0, LEAVES[0], LEAVES[0], [])
+    case("reject", "largest", 2**64 - 2, 2**64 - 1, LEAVES[0], LEAVES[1], [LEAVES[2]] * 64)
+    case("reject", "endless", 0, 2**63, LEAVES[0], LEAVES[1], [LEAVES[2]] * 1000)
+    emit("reject", label="too large", leaf_index=0, tree_size=2**64, leaf_hash=text(LEAVES[0]), root=text(LEAVES[0]), proof=[])
+    emit("reject", label="negative", leaf_index=-1, tree_size=1, leaf_hash=text(LEAVES[0]), root=text(LEAVES[0]), proof=[])
+    emit("reject", label="no proof", leaf_index=0, tree_size=1, leaf_hash=text(LEAVES[0]), root=text(LEAVES[0]))
+    emit("reject", label="no base64", leaf_index=0, tree_size=1, leaf_hash="*", root=text(LEAVES[0]), proof=[])
+
+
+def merkle_consistency():
+    def case(expected, label, old, new, old_root, new_root, path):
+        emit(
+            expected, label=f"{label}, {old} to {new}", size1=old % 2**64, size2=new % 2**64,
+            root1=text(old_root), root2=text(new_root), proof=None if path is None else [text(each) for each in path],
+        )
+
+    for new in range(1, len(LEAVES) + 1):
+        new_root = head(LEAVES[:new])
+        for old in range(1, new + 1):
+            old_root, path = head(LEAVES[:old]), consistency_path(old, LEAVES[:new])
+            case("accept", "honest", old, new, old_root, new_root, path)
+            for label, other in spoilt_paths(path, [old_root, new_root]):
+                case("reject", label, old, new, old_root, new_root, other)
+            case("reject", "other root", old, new, old_root, sha256(b""), path)
+            case("reject", "other old root", old, new, sha256(b""), new_root, path)
+            if old < new:
+                case("reject", "no proof", old, new, old_root, new_root, [])
+                case("reject", "roots swapped", old, new, new_root, old_root, path)
+                case("reject", "back in time", new, old, new_root, old_root, path)
+                case("reject", "one less", old - 1, new, old_root, new_root, path)
+                case("reject", "one more", old + 1, new, old_root, new_root, path)
+                case("reject", "twice the size", old, new * 2, old_root, new_root, path)
+                for label, no_hash in NO_HASHES.items():
+                    case("reject", f"{label} old root", old, new, no_hash, new_root, path)
+                    case("reject", f"{label} root", old, new, old_root, no_hash, path)
+    root = LEAVES[0]
+    case("accept", "the same head, no proof", 1, 1, root, root, None)
+    case("reject", "nothing follows from an empty tree", 0, 1, sha256(b""), root, [])
+    case("reject", "two empty trees", 0, 0, sha256(b""), sha256(b""), [])
+    case("reject", "endless", 1, 2**63, root, LEAVES[1], [root] * 1000)
+
+
 SUITES = {
+    "merkle-inclusion": merkle_inclusion, "merkle-consistency": merkle_consistency,
     "aesgcm": aesgcm, "hmac": hmac, "hkdf": hkdf, "ecdsa": ecdsa, "ecdsa-p1363": ecdsa_p1363,
     "ecdsa384": ecdsa384, "ed25519": ed25519_suite, "rsa": rsa_suite, "rsapss": rsapss,
 }
