@@ -405,6 +405,7 @@ def algorithms(maker):
         "RSA 2048": rsa.generate_private_key(65537, 2048), "P-521": ec.generate_private_key(ec.SECP521R1()),
     }
     weak = {
+        "RSA 2052": rsa.generate_private_key(65537, 2052),
         "P-192": ec.generate_private_key(ec.SECP192R1()), "RSA 1024": rsa.generate_private_key(65537, 1024),
         "DSA": dsa.generate_private_key(2048), "secp256k1": ec.generate_private_key(ec.SECP256K1()),
     }
@@ -437,6 +438,60 @@ def algorithms(maker):
             middle.key, (RSA_SHA256, algorithm), padding.PKCS1v15(), digest
         )
         maker.reject(f"RSA with {label}", leaf, chain=[middle])
+
+
+def encodings(maker):
+    """What OpenSSL and others refuse to read, or read in another way, in a leaf signed all the same."""
+
+    def spoilt(label, old, new, **fields):
+        leaf = maker.leaf(subject=fields.pop("subject", ""), **fields)
+        key = maker.middle.key
+        body = leaf.cert.tbs_certificate_bytes
+        assert body.count(old) == 1 and len(old) == len(new), label
+        contents = body.replace(old, new)
+        leaf.der = tlv(0x30, contents + ECDSA_SHA256 + tlv(0x03, b"\0" + key.sign(contents, ec.ECDSA(hashes.SHA256()))))
+        leaf.__class__ = Resigned
+        maker.reject(label, leaf)
+
+    client = bytes.fromhex("06082b06010505070302")
+    spoilt("an OID with needless bytes", client, bytes.fromhex("06088006010505070302"))
+    spoilt("an OID that is cut short", client, bytes.fromhex("06082b06010505070382"))
+    cn = bytes.fromhex("0603550403")
+    san = names(uri(MESH), dns("a.example"), critical=False)
+    peer = dict(subject="peer", san=san)
+    spoilt("an attribute's OID with needless bytes", cn + b"\x0c\x04peer", b"\x06\x03\x80\x04\x03\x0c\x04peer", **peer)
+    spoilt("a common name that is a number", b"\x0c\x04peer", b"\x02\x04peer", **peer)
+    spoilt("a common name that is no UTF-8", b"\x0c\x04peer", b"\x0c\x04p\xff\xfer", **peer)
+    two = x509.Name([x509.RelativeDistinguishedName([
+        x509.NameAttribute(NameOID.COMMON_NAME, "aa"), x509.NameAttribute(NameOID.ORGANIZATIONAL_UNIT_NAME, "bb"),
+    ])])
+    one, other = bytes.fromhex("30090603550403") + b"\x0c\x02aa", bytes.fromhex("3009060355040b") + b"\x0c\x02bb"
+    maker.accept("two attributes in one name", maker.leaf(subject=two, san=san))
+    spoilt("attributes out of order", one + other, other + one, subject=two, san=san)
+    far = dt.datetime(9999, 12, 31, 23, 59, 59, tzinfo=dt.timezone.utc)
+    for digits in ("99991331235959", "99990231235959", "99991231245959", "99991231236059", "99991231235960"):
+        spoilt(f"the time {digits}", b"99991231235959Z", digits.encode() + b"Z", end=far)
+    spoilt("a leap second", b"310204040506Z", b"310204040560Z")
+    spoilt("a point that is not on the curve", *off_the_curve(key := ec.generate_private_key(ec.SECP256R1())), key=key)
+    points = x509.ObjectIdentifier("2.5.29.31")
+    for label, value in (("empty", "30023000"), ("with reasons alone", "3006300481020640"), ("with no issuer", "30043002a200"),
+        ("with another kind of name", "30063004a002a400")):
+        maker.reject(f"a distribution point {label}", maker.leaf(more=[(x509.UnrecognizedExtension(points, bytes.fromhex(value)), False)]))
+    form = uri(MESH) if maker.suite == "spiffe" else dns("a.example")
+    text = form.value.encode()
+    plain = bytes([0x86 if maker.suite == "spiffe" else 0x82, len(text)]) + text
+    for label, value in (
+        ("another name without its value", "a0050603550403"), ("another name without a type", "a0020500"),
+        ("a registered id that is none", "880180"), ("an empty registered id", "8800"),
+    ):
+        maker.reject(label, maker.leaf(san=(raw("san", tlv(0x30, plain + bytes.fromhex(value))), True)))
+    maker.accept("another name", maker.leaf(san=(raw("san", tlv(0x30, plain + bytes.fromhex("a0090603550403a0020500"))), True)))
+    maker.reject("an AKI with an empty key id", maker.leaf(extensions={"aki": (raw("aki", bytes.fromhex("30028000")), False)}))
+
+
+def off_the_curve(key):
+    point = key.public_key().public_bytes(serialization.Encoding.X962, serialization.PublicFormat.UncompressedPoint)
+    return point, point[:-1] + bytes([point[-1] ^ 1])
 
 
 def constraints(maker):
@@ -509,6 +564,10 @@ def constraints(maker):
     case("accept", "unknown form constrained only", [dns("example")], [othername])
     case("reject", "constraints empty", None, None)
     case("reject", "constraints with empty lists", [], [])
+    hosts = [uri(f"h{index}.example") for index in range(1000)]
+    case("reject", "M33 many URI constraints and names", hosts, None, *[uri(f"https://h{999 - index}.example/") for index in range(1000)])
+    boxes = [mailbox(f"h{index}.example") for index in range(1000)]
+    case("reject", "M33 many mail constraints and names", boxes, None, *[mailbox(f"a@h{999 - index}.example") for index in range(1000)])
     many = [dns(f"x{index}.example") for index in range(2000)]
     case("accept", "many constraints", None, many)
     case("reject", "M33 many constraints and names", None, many, *[dns(f"y{index}.example") for index in range(1000)])
@@ -527,6 +586,10 @@ def constraints(maker):
     barred = Pair("Shared", root, ca=True, key=key, extensions={"san": names(dns("z.example"), critical=False)})
     open_ = Pair("Shared", free, ca=True, key=key)
     maker.accept("the other path", maker.leaf(open_), roots=[root, free], chain=[barred, open_])
+
+
+def mailbox(text):
+    return x509.RFC822Name._init_without_validation(text)
 
 
 def raw_name(tag, content):
@@ -656,6 +719,8 @@ def revocation(maker):
     named = maker.leaf(more=[(x509.CRLDistributionPoints([x509.DistributionPoint(point, None, None, None)]), False)])
     case("accept", "in scope", crl(maker.middle, more=[scope(full_name=point)]), leaf=named)
     case("reject", "out of scope", crl(maker.middle, more=[scope(full_name=[uri("http://a.example/2.crl")])]), leaf=named)
+    both = point + [dns("a.example")]
+    case("reject", "scope with a name that is no URI", crl(maker.middle, more=[scope(full_name=both)]), leaf=named)
     case("reject", "scope without a point", crl(maker.middle, more=[scope(full_name=point)]))
     case("accept", "users only", crl(maker.middle, more=[scope(only_contains_user_certs=True)]))
     case("reject", "CAs only", crl(maker.middle, more=[scope(only_contains_ca_certs=True)]))
@@ -713,6 +778,13 @@ def identities(maker):
     case("reject", "no key usage", uri(MESH), extensions={"key_usage": None})
     case("reject", "no digitalSignature", uri(MESH), extensions={"key_usage": (usage(key_agreement=True), True)})
     maker.accept("a subject beside", maker.leaf(subject="cart", san=names(uri(MESH), critical=False)))
+    case("reject", "key usage not critical", uri(MESH), extensions={"key_usage": (LEAF_USAGE, False)})
+    for expected, id in (
+        ("accept", base), ("accept", "https://ca.example/"), ("reject", "spiffe://other.example"),
+        ("reject", base + "/ca"), ("reject", "SPIFFE://other.example"),
+    ):
+        authority = Pair("Authority", maker.root, ca=True, extensions={"san": names(uri(id), critical=False)})
+        maker.case(expected, f"an intermediate named {id}", maker.leaf(authority), chain=[authority])
     middle = Pair("No usage", maker.root, ca=True, extensions={"key_usage": None})
     maker.reject("intermediate without key usage", maker.leaf(middle), chain=[middle])
 
@@ -721,7 +793,9 @@ def san_of(text):
     return bytes([0x30, len(text) + 2, 0x86, len(text)]) + text
 
 
-COMMON = (times, purposes, issuers, lengths, extensions, algorithms, constraints, graphs, revocation)
+COMMON = (
+    times, purposes, issuers, lengths, extensions, algorithms, encodings, constraints, graphs, revocation,
+)
 
 
 def run(suite, emit):

@@ -24,7 +24,7 @@ package enum AEAD {
         try context.authenticate(associatedData)
         var sealed = [UInt8](repeating: 0, count: plaintext.count + tagByteCount)
         try context.update(plaintext, into: &sealed)
-        guard context.finish() else { throw .backend(operation: "finish AES-GCM") }
+        guard context.finish() else { throw .refused("finish AES-GCM") }
         try context.writeTag(into: &sealed, at: plaintext.count)
         return sealed
     }
@@ -89,7 +89,7 @@ private struct CipherContext: ~Copyable {
             throw .malformed(field: "key", problem: "an AES key has 16, 24 or 32 bytes")
         }
         guard let context = unsafe EVP_CIPHER_CTX_new() else {
-            throw .backend(operation: "make a cipher context")
+            throw .refused("make a cipher context")
         }
         let result = key.withBytes { bytes in
             unsafe bytes.withUnsafeBufferPointer { pointer in
@@ -105,7 +105,7 @@ private struct CipherContext: ~Copyable {
         }
         guard result == 1 else {
             unsafe EVP_CIPHER_CTX_free(context)
-            throw .backend(operation: "start AES-GCM")
+            throw .refused("start AES-GCM")
         }
         unsafe self.context = context
     }
@@ -124,7 +124,7 @@ private struct CipherContext: ~Copyable {
             associatedData,
             Int32(associatedData.count)
         )
-        guard result == 1 else { throw .backend(operation: "authenticate associated data") }
+        guard result == 1 else { throw .refused("authenticate associated data") }
     }
 
     func update(_ input: Span<UInt8>, into output: inout [UInt8]) throws(CryptoError) {
@@ -140,7 +140,7 @@ private struct CipherContext: ~Copyable {
             )
         }
         guard result == 1, Int(written) == input.count else {
-            throw .backend(operation: "run AES-GCM")
+            throw .refused("run AES-GCM")
         }
     }
 
@@ -161,7 +161,7 @@ private struct CipherContext: ~Copyable {
             Int32(tag.count),
             &tag
         )
-        guard result == 1 else { throw .backend(operation: "read the AES-GCM tag") }
+        guard result == 1 else { throw .refused("read the AES-GCM tag") }
         output.replaceSubrange(offset..., with: tag)
     }
 
@@ -173,6 +173,6 @@ private struct CipherContext: ~Copyable {
             Int32(expected.count),
             &expected
         )
-        guard result == 1 else { throw .backend(operation: "set the AES-GCM tag") }
+        guard result == 1 else { throw .refused("set the AES-GCM tag") }
     }
 }

@@ -89,7 +89,10 @@ package final class PublicKey: @unchecked Sendable, Hashable {
             return false
         }
         defer { unsafe EVP_PKEY_CTX_free(context) }
-        guard unsafe EVP_PKEY_verify_init(context) == 1 else { return false }
+        guard unsafe EVP_PKEY_verify_init(context) == 1 else {
+            ERR_clear_error()
+            return false
+        }
         let result = unsafe EVP_PKEY_verify(
             context,
             signature,

@@ -36,7 +36,7 @@ package final class SigningKey: @unchecked Sendable, CustomReflectable {
             }
             unsafe made = tp_rsa_generate(bits)
         }
-        guard let made = unsafe made else { throw .backend(operation: "generate a key") }
+        guard let made = unsafe made else { throw .refused("generate a key") }
         return try unsafe SigningKey(owning: made)
     }
 
@@ -102,11 +102,11 @@ package final class SigningKey: @unchecked Sendable, CustomReflectable {
     /// The unencrypted DER PKCS#8 PrivateKeyInfo.
     package func pkcs8() throws(CryptoError) -> SecretBytes {
         guard let container = unsafe EVP_PKEY2PKCS8(pointer) else {
-            throw .backend(operation: "encode a private key")
+            throw .refused("encode a private key")
         }
         defer { unsafe PKCS8_PRIV_KEY_INFO_free(container) }
         let count = Int(unsafe i2d_PKCS8_PRIV_KEY_INFO(container, nil))
-        guard count > 0 else { throw .backend(operation: "encode a private key") }
+        guard count > 0 else { throw .refused("encode a private key") }
         var bytes = [UInt8](repeating: 0, count: count)
         unsafe bytes.withUnsafeMutableBufferPointer { buffer in
             var position = buffer.baseAddress
@@ -142,12 +142,12 @@ package final class SigningKey: @unchecked Sendable, CustomReflectable {
             count <= signature.count
         else {
             ERR_clear_error()
-            throw .backend(operation: "sign")
+            throw .refused("sign")
         }
         signature.removeLast(signature.count - count)
         guard case .ecdsaP1363 = scheme, let order = kind.orderByteCount else { return signature }
         guard let flat = ECDSASignature.p1363(der: signature, orderByteCount: order) else {
-            throw .backend(operation: "sign")
+            throw .refused("sign")
         }
         return flat
     }
@@ -171,11 +171,11 @@ package final class SigningKey: @unchecked Sendable, CustomReflectable {
             return try unsafe Self.start(scheme, pointer)
         }
         guard let context = unsafe EVP_MD_CTX_new() else {
-            throw .backend(operation: "make a signature context")
+            throw .refused("make a signature context")
         }
         guard unsafe EVP_MD_CTX_copy_ex(context, preparedContext) == 1 else {
             unsafe EVP_MD_CTX_free(context)
-            throw .backend(operation: "start a signature")
+            throw .refused("start a signature")
         }
         return unsafe context
     }
@@ -185,7 +185,7 @@ package final class SigningKey: @unchecked Sendable, CustomReflectable {
         _ key: OpaquePointer
     ) throws(CryptoError) -> OpaquePointer {
         guard let context = unsafe EVP_MD_CTX_new() else {
-            throw .backend(operation: "make a signature context")
+            throw .refused("make a signature context")
         }
         var keyContext: OpaquePointer?
         let isReady = unsafe EVP_DigestSignInit(
@@ -198,7 +198,7 @@ package final class SigningKey: @unchecked Sendable, CustomReflectable {
         guard isReady == 1, unsafe PublicKey.apply(scheme, to: keyContext) else {
             unsafe EVP_MD_CTX_free(context)
             ERR_clear_error()
-            throw .backend(operation: "start a signature")
+            throw .refused("start a signature")
         }
         return unsafe context
     }

@@ -53,6 +53,17 @@ struct CertificateAuthorityTests {
         }
     }
 
+    @Test func aSerialNumberThatIsZeroButForItsFirstBitIsRefused() throws {
+        let pki = try MeshPKI()
+        let key = try SigningKey.generate(.ecdsaP256).publicKey
+        var template = pki.template()
+        template.serialBytes = [0x80] + [UInt8](repeating: 0, count: 15)
+        #expect(throws: CryptoError.self) { try pki.intermediate.issue(template, for: key) }
+        template.serialBytes[15] = 1
+        let leaf = try Certificate(der: pki.intermediate.issue(template, for: key))
+        #expect(leaf.serialNumber == [1])
+    }
+
     @Test func certificateAndKeyMustBelongTogether() throws {
         let pki = try MeshPKI()
         let key = try SigningKey.generate(.ecdsaP256)

@@ -53,6 +53,21 @@ struct DERElement: Sendable {
         return bytes.reduce(0) { $0 << 8 | Int($1) }
     }
 
+    /// The contents of an OBJECT IDENTIFIER, each number in its shortest encoding (X.690 §8.19.2).
+    func objectIdentifier() throws(DERError) -> ArraySlice<UInt8> {
+        var isAtStart = true
+        for byte in content {
+            guard !isAtStart || byte != 0x80 else {
+                throw DERError(offset, "an OBJECT IDENTIFIER has needless bytes")
+            }
+            isAtStart = byte < 0x80
+        }
+        guard isAtStart, !isEmpty else {
+            throw DERError(offset, "an OBJECT IDENTIFIER is cut short")
+        }
+        return content
+    }
+
     /// The contents of a BIT STRING of whole bytes.
     func bitStringBytes() throws(DERError) -> ArraySlice<UInt8> {
         guard content.first == 0 else {

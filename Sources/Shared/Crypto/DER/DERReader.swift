@@ -40,6 +40,11 @@ struct DERReader {
         return try next()
     }
 
+    /// The contents of the next element, which must be an OBJECT IDENTIFIER.
+    mutating func nextObjectIdentifier() throws(DERError) -> ArraySlice<UInt8> {
+        try next(DERTag.objectIdentifier).objectIdentifier()
+    }
+
     /// The next element if it has `tag`.
     mutating func nextIf(_ tag: UInt8) throws(DERError) -> DERElement? {
         peekTag == tag ? try next() : nil

@@ -23,6 +23,7 @@ struct CertificateExtensions: Sendable {
     var authorityKeyIdentifier: AuthorityKeyIdentifier?
     var subjectKeyIdentifier: SubjectKeyIdentifier?
     var keyUsage: KeyUsage?
+    var isKeyUsageCritical = false
     var extendedKeyUsages: [[UInt8]]?
     var basicConstraints: BasicConstraints?
     var nameConstraints: NameConstraints?
@@ -41,7 +42,7 @@ struct CertificateExtensions: Sendable {
         var seen: [ArraySlice<UInt8>] = []
         repeat {
             var parts = DERReader(try reader.next(DERTag.sequence))
-            let type = try parts.next(DERTag.objectIdentifier).content
+            let type = try parts.nextObjectIdentifier()
             var isCritical = false
             if let flag = try parts.nextIf(DERTag.boolean) {
                 isCritical = try flag.boolean()
@@ -77,11 +78,12 @@ struct CertificateExtensions: Sendable {
             let usage = KeyUsage(rawValue: try reader.next(DERTag.bitString).namedBits())
             guard !usage.isEmpty else { throw DERError(value.offset, "the key usage is empty") }
             keyUsage = usage
+            isKeyUsageCritical = isCritical
         case ObjectIdentifier.extendedKeyUsage:
             var inner = DERReader(try reader.next(DERTag.sequence))
             var usages: [[UInt8]] = []
             repeat {
-                usages.append(Array(try inner.next(DERTag.objectIdentifier).content))
+                usages.append(Array(try inner.nextObjectIdentifier()))
             } while !inner.isAtEnd
             extendedKeyUsages = usages
         case ObjectIdentifier.basicConstraints:
@@ -123,10 +125,17 @@ struct CertificateExtensions: Sendable {
         var identifier = AuthorityKeyIdentifier(isCritical: isCritical)
         var parts = DERReader(try reader.next(DERTag.sequence))
         if let key = try parts.nextIf(DERTag.context(0)) {
+            guard !key.isEmpty else { throw DERError(key.offset, "a key id is empty") }
             identifier.keyIdentifier = Array(key.content)
         }
-        if try parts.nextIf(DERTag.constructed(1)) != nil { identifier.namesCertificate = true }
-        if try parts.nextIf(DERTag.context(2)) != nil { identifier.namesCertificate = true }
+        if let issuer = try parts.nextIf(DERTag.constructed(1)) {
+            _ = try GeneralName.list(issuer)
+            identifier.namesCertificate = true
+        }
+        if let serial = try parts.nextIf(DERTag.context(2)) {
+            _ = try serial.integer()
+            identifier.namesCertificate = true
+        }
         try parts.finish()
         return identifier
     }
@@ -167,7 +176,7 @@ struct CertificateExtensions: Sendable {
         var descriptions = DERReader(element)
         repeat {
             var description = DERReader(try descriptions.next(DERTag.sequence))
-            _ = try description.next(DERTag.objectIdentifier)
+            _ = try description.nextObjectIdentifier()
             _ = try GeneralName(&description)
             try description.finish()
         } while !descriptions.isAtEnd
@@ -182,12 +191,16 @@ enum DistributionPoint {
         var points = DERReader(element)
         repeat {
             var parts = DERReader(try points.next(DERTag.sequence))
-            if let point = try parts.nextIf(DERTag.constructed(0)) {
-                names += try fullNames(inChoice: point) ?? []
-            }
+            let point = try parts.nextIf(DERTag.constructed(0))
+            if let point { names += try fullNames(inChoice: point) ?? [] }
             _ = try parts.nextIf(DERTag.context(1))
-            _ = try parts.nextIf(DERTag.constructed(2))
+            let issuer = try parts.nextIf(DERTag.constructed(2))
+            if let issuer { _ = try GeneralName.list(issuer) }
             try parts.finish()
+            // Reasons alone point nowhere (RFC 5280 §4.2.1.13).
+            guard point != nil || issuer != nil else {
+                throw DERError(element.offset, "a distribution point has neither name nor issuer")
+            }
         } while !points.isAtEnd
         return names
     }
@@ -195,7 +208,11 @@ enum DistributionPoint {
     /// The full names of one point, nil when it has a name relative to its issuer instead.
     static func fullNames(inChoice element: DERElement) throws(DERError) -> [GeneralName]? {
         var choice = DERReader(element)
-        guard let full = try choice.nextIf(DERTag.constructed(0)) else { return nil }
+        guard let full = try choice.nextIf(DERTag.constructed(0)) else {
+            _ = try choice.next(DERTag.constructed(1))
+            try choice.finish()
+            return nil
+        }
         try choice.finish()
         return try GeneralName.list(full)
     }

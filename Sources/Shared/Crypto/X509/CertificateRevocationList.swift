@@ -96,7 +96,7 @@ package final class CertificateRevocationList: Sendable {
         else { return false }
         guard let names = scope.names else { return true }
         guard let points = certificate.extensions.distributionPointNames,
-            points.allSatisfy({ if case .uri = $0 { true } else { false } })
+            points.allSatisfy(\.isURI)
         else { return false }
         return points.contains { names.contains($0) }
     }
@@ -157,7 +157,8 @@ package final class CertificateRevocationList: Sendable {
         var reader = DERReader(element)
         if let point = try reader.nextIf(DERTag.constructed(0)) {
             scope.names = try DistributionPoint.fullNames(inChoice: point)
-            if scope.names == nil { scope.isForeign = true }
+            // A name relative to the issuer, or one that is no URI, is never that of our points.
+            scope.isForeign = scope.names?.allSatisfy(\.isURI) != true
         }
         if try reader.nextIf(DERTag.context(1)) != nil { scope.onlyUserCertificates = true }
         if try reader.nextIf(DERTag.context(2)) != nil { scope.onlyCACertificates = true }
@@ -177,7 +178,7 @@ package final class CertificateRevocationList: Sendable {
         var seen: Set<[UInt8]> = []
         repeat {
             var parts = DERReader(try reader.next(DERTag.sequence))
-            let type = Array(try parts.next(DERTag.objectIdentifier).content)
+            let type = Array(try parts.nextObjectIdentifier())
             var isCritical = false
             if let flag = try parts.nextIf(DERTag.boolean) { isCritical = try flag.boolean() }
             let value = try parts.next(DERTag.octetString)

@@ -9,7 +9,10 @@ enum CertificateRules {
         let extensions = certificate.extensions
         if let flaw = extensions.flaw { return flaw }
         if certificate.issuer.isEmpty { return "its issuer has no name" }
-        if certificate.subjectPublicKey == nil { return "its key is of a refused kind" }
+        guard let key = certificate.subjectPublicKey else { return "its key is of a refused kind" }
+        if case .rsa(let bits) = key.kind, bits % 8 != 0 {
+            return "its RSA modulus has no whole number of bytes"
+        }
         if extensions.authorityKeyIdentifier?.isCritical == true {
             return "its authority key identifier is marked critical"
         }

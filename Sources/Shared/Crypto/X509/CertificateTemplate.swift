@@ -44,7 +44,7 @@ package struct CertificateTemplate: Sendable {
 
     /// Refuses what no certificate may say.
     func check() throws(CryptoError) {
-        guard serialBytes.count == Self.serialByteCount, serialBytes.contains(where: { $0 != 0 })
+        guard serialBytes.count == Self.serialByteCount, serial.contains(where: { $0 != 0 })
         else {
             throw .malformed(
                 field: "serial number",
@@ -93,8 +93,6 @@ package struct CertificateTemplate: Sendable {
         var writer = DERWriter(capacity: 768)
         writer.sequence { writer in
             writer.element(DERTag.constructed(0)) { $0.unsignedInteger([2]) }
-            var serial = serialBytes
-            serial[0] &= 0x7F
             writer.unsignedInteger(serial)
             writer.raw(algorithm)
             writer.raw(issuer.encoded)
@@ -167,6 +165,11 @@ package struct CertificateTemplate: Sendable {
                 }
             }
         }
+    }
+
+    /// The serial number's magnitude: never negative, so never longer than it looks.
+    private var serial: [UInt8] {
+        serialBytes.prefix(1).map { $0 & 0x7F } + serialBytes.dropFirst()
     }
 
     private var isCA: Bool {

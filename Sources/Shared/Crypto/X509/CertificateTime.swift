@@ -23,6 +23,13 @@ enum CertificateTime {
         guard digits.removeLast() == 0x5A, digits.allSatisfy({ 0x30...0x39 ~= $0 }) else {
             throw wrong
         }
+        func number(_ start: Int, _ count: Int) -> Int {
+            digits[start..<start + count].reduce(0) { $0 * 10 + Int($1 - 0x30) }
+        }
+        guard 1...12 ~= number(4, 2),
+            1...dayCount(year: number(0, 4), month: number(4, 2)) ~= number(6, 2),
+            number(8, 2) < 24, number(10, 2) < 60, number(12, 2) < 60
+        else { throw wrong }
         // A Timestamp ends in the year 2262; "no end" is usually written as the year 9999.
         if !digits.prefix(4).lexicographicallyPrecedes("2262".utf8) { return .distantFuture }
         if digits.prefix(4).lexicographicallyPrecedes("1678".utf8) { return .distantPast }
@@ -41,6 +48,14 @@ enum CertificateTime {
             throw wrong
         }
         return time
+    }
+
+    private static func dayCount(year: Int, month: Int) -> Int {
+        switch month {
+        case 2: year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) ? 29 : 28
+        case 4, 6, 9, 11: 30
+        default: 31
+        }
     }
 
     /// Writes a time, whose fraction of a second is dropped.

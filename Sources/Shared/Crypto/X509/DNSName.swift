@@ -58,12 +58,6 @@ enum DNSName {
         return extra == 0 || base.isEmpty || name[extra - 1] == 0x2E
     }
 
-    /// A name with at least one label more than `base`.
-    static func isBelow(_ name: String, _ base: String) -> Bool {
-        name.utf8.count > base.utf8.count && !base.isEmpty
-            && isWithin(folded(name), folded(base))
-    }
-
     /// Whether a name in a certificate stands for `reference`, which must be well-formed.
     ///
     /// An asterisk counts only as the whole leftmost label, for exactly one label, and with two or more

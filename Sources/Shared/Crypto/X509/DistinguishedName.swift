@@ -56,11 +56,19 @@ package struct DistinguishedName: Sendable, Hashable {
         while !names.isAtEnd {
             var attributes = DERReader(try names.next(DERTag.set))
             var relative: [[UInt8]] = []
+            var previous: ArraySlice<UInt8> = []
             repeat {
-                var attribute = DERReader(try attributes.next(DERTag.sequence))
+                let pair = try attributes.next(DERTag.sequence)
+                // The elements of a SET OF stand in the order of their encodings (X.690 §11.6).
+                guard !pair.encoded.lexicographicallyPrecedes(previous) else {
+                    throw DERError(pair.offset, "the attributes of a name are not in order")
+                }
+                previous = pair.encoded
+                var attribute = DERReader(pair)
                 let type = try attribute.next(DERTag.objectIdentifier)
                 let value = try attribute.next()
                 try attribute.finish()
+                try Self.check(type: type.objectIdentifier(), value: value)
                 count += 1
                 guard count <= Self.attributesMax else {
                     throw DERError(element.offset, "a name has too many attributes")
@@ -104,6 +112,28 @@ package struct DistinguishedName: Sendable, Hashable {
     /// Hashes what equality compares.
     package func hash(into hasher: inout Hasher) {
         hasher.combine(normalised)
+    }
+
+    /// The attributes of X.520 are text of one of its types, but for one that is bits (RFC 5280 §A.1).
+    private static func check(
+        type: ArraySlice<UInt8>,
+        value: DERElement
+    ) throws(DERError) {
+        guard type.starts(with: ObjectIdentifier.attributes),
+            !type.elementsEqual(ObjectIdentifier.uniqueIdentifier)
+        else { return }
+        let isText =
+            switch value.tag {
+            case DERTag.utf8String:
+                String(validating: value.content, as: UTF8.self) != nil
+            case DERTag.printableString, DERTag.ia5String, DERTag.numericString:
+                value.content.allSatisfy { $0 < 0x80 }
+            case DERTag.teletexString, DERTag.universalString, DERTag.bmpString:
+                true
+            default:
+                false
+            }
+        guard isText else { throw DERError(value.offset, "an attribute of a name is no text") }
     }
 
     private static func normalise(type: DERElement, value: DERElement) -> [UInt8] {

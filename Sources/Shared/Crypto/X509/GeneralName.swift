@@ -9,6 +9,8 @@ package enum GeneralName: Sendable, Hashable {
     /// A form that nothing here understands, by its tag number.
     case other(tag: UInt8)
 
+    var isURI: Bool { if case .uri = self { true } else { false } }
+
     /// The most names that one extension may hold.
     static let namesMax = 100_000
 
@@ -36,7 +38,16 @@ package enum GeneralName: Sendable, Hashable {
             var inner = DERReader(element)
             self = .directory(try DistinguishedName(try inner.next(DERTag.sequence)))
             try inner.finish()
-        case DERTag.constructed(0), DERTag.constructed(3), DERTag.constructed(5), DERTag.context(8):
+        case DERTag.constructed(0):
+            var inner = DERReader(element)
+            _ = try inner.nextObjectIdentifier()
+            _ = try inner.next(DERTag.constructed(0))
+            try inner.finish()
+            self = .other(tag: 0)
+        case DERTag.context(8):
+            _ = try element.objectIdentifier()
+            self = .other(tag: 8)
+        case DERTag.constructed(3), DERTag.constructed(5):
             self = .other(tag: element.tag & 0x1F)
         default:
             throw DERError(element.offset, "a name has an unknown form")

@@ -1,9 +1,7 @@
-/// The name constraints extension (RFC 5280 §4.2.1.10), each base checked for its own form.
+/// The name constraints extension (RFC 5280 §4.2.1.10), each base checked and taken apart once.
 struct NameConstraints: Sendable {
-    private let permitted: [GeneralName]
-    private let excluded: [GeneralName]
-    private let permittedDNS: [[UInt8]]
-    private let excludedDNS: [[UInt8]]
+    private let permitted: [ConstrainedForm: [GeneralSubtree]]
+    private let excluded: [ConstrainedForm: [GeneralSubtree]]
 
     init(_ element: DERElement) throws(DERError) {
         var reader = DERReader(element)
@@ -13,58 +11,29 @@ struct NameConstraints: Sendable {
         guard permitted != nil || excluded != nil else {
             throw DERError(element.offset, "the name constraints are empty")
         }
-        let bases = (
-            permitted: try permitted.map { (list) throws(DERError) in try Self.bases(list) } ?? [],
-            excluded: try excluded.map { (list) throws(DERError) in try Self.bases(list) } ?? []
-        )
-        self.permitted = bases.permitted
-        self.excluded = bases.excluded
-        permittedDNS = bases.permitted.compactMap(\.foldedDNS)
-        excludedDNS = bases.excluded.compactMap(\.foldedDNS)
+        self.permitted = try Self.bases(permitted)
+        self.excluded = try Self.bases(excluded)
     }
 
-    private static func bases(_ element: DERElement) throws(DERError) -> [GeneralName] {
+    private static func bases(
+        _ element: DERElement?
+    ) throws(DERError) -> [ConstrainedForm: [GeneralSubtree]] {
+        guard let element else { return [:] }
         var reader = DERReader(element)
-        var bases: [GeneralName] = []
+        var bases: [ConstrainedForm: [GeneralSubtree]] = [:]
+        var count = 0
         repeat {
             // The minimum has a default and the maximum must be absent, so only the base is left.
             var subtree = DERReader(try reader.next(DERTag.sequence))
-            let base = try GeneralName(&subtree)
+            let name = try GeneralName(&subtree)
             try subtree.finish()
-            guard bases.count < GeneralName.namesMax, isWellFormed(base) else {
+            count += 1
+            guard count <= GeneralName.namesMax, let base = GeneralSubtree(name) else {
                 throw DERError(element.offset, "a name constraint is malformed")
             }
-            bases.append(base)
+            bases[ConstrainedForm(name), default: []].append(base)
         } while !reader.isAtEnd
         return bases
-    }
-
-    private static func isWellFormed(_ base: GeneralName) -> Bool {
-        switch base {
-        case .dns(let text):
-            // A leading period is a widespread misreading of the rule for URIs.
-            text.isEmpty || DNSName.isWellFormed(text)
-        case .uri(let text):
-            DNSName.isWellFormed(text.hasPrefix(".") ? String(text.dropFirst()) : text)
-        case .email(let text):
-            text.contains("@")
-                ? Mailbox(text) != nil
-                : DNSName.isWellFormed(text.hasPrefix(".") ? String(text.dropFirst()) : text)
-        case .ip(let bytes):
-            (bytes.count == 8 || bytes.count == 32) && isContiguous(bytes.suffix(bytes.count / 2))
-        case .directory, .other:
-            true
-        }
-    }
-
-    /// Ones, then zeros: what CIDR can express.
-    private static func isContiguous(_ mask: ArraySlice<UInt8>) -> Bool {
-        var hasEnded = false
-        for byte in mask {
-            if hasEnded ? byte != 0 : (~byte & (~byte &+ 1)) != 0 { return false }
-            if byte != 0xFF { hasEnded = true }
-        }
-        return true
     }
 
     /// Whether every name of `certificate` is allowed; each comparison costs one of `budget`.
@@ -78,97 +47,157 @@ struct NameConstraints: Sendable {
     }
 
     private func allow(_ name: GeneralName, budget: inout Int) -> Bool {
-        if case .dns(let text) = name { return allow(dns: text, budget: &budget) }
-        for base in excluded where base.hasForm(of: name) {
-            budget -= 1
-            guard budget > 0, Subtree(base).excludes(name) == false else { return false }
+        let form = ConstrainedForm(name)
+        let excluded = excluded[form] ?? []
+        let permitted = permitted[form] ?? []
+        guard !excluded.isEmpty || !permitted.isEmpty else { return true }
+        budget -= excluded.count + permitted.count
+        // What cannot be read counts as outside what is permitted and inside what is excluded.
+        guard budget > 0, let name = ConstrainedName(name) else { return false }
+        if excluded.contains(where: { $0.contains(name) || $0.isCovered(by: name) }) {
+            return false
         }
-        var isConstrained = false
-        for base in permitted where base.hasForm(of: name) {
-            budget -= 1
-            guard budget > 0 else { return false }
-            if Subtree(base).permits(name) { return true }
-            isConstrained = true
-        }
-        return !isConstrained
-    }
-
-    /// The form that occurs by the thousand: folded once, then compared by bytes.
-    private func allow(dns text: String, budget: inout Int) -> Bool {
-        guard !permittedDNS.isEmpty || !excludedDNS.isEmpty else { return true }
-        guard DNSName.isWellFormedPresented(text) else { return false }
-        let isWildcard = text.hasPrefix("*.")
-        let name = DNSName.folded(DNSName.withoutWildcard(text))
-        budget -= permittedDNS.count + excludedDNS.count
-        guard budget > 0 else { return false }
-        for base in excludedDNS {
-            if DNSName.isWithin(name, base) { return false }
-            // A wildcard that could stand for the base itself is taken as if it did.
-            if isWildcard, base.drop(while: { $0 != 0x2E }).dropFirst().elementsEqual(name) {
-                return false
-            }
-        }
-        // Every name that a wildcard stands for must be permitted, so its parent must be.
-        return permittedDNS.isEmpty || permittedDNS.contains { DNSName.isWithin(name, $0) }
+        return permitted.isEmpty || permitted.contains { $0.contains(name) }
     }
 }
 
-extension GeneralName {
-    fileprivate var foldedDNS: [UInt8]? {
-        if case .dns(let text) = self { DNSName.folded(text) } else { nil }
+/// A form of names: a base says something about the names of its own form only.
+private enum ConstrainedForm: Hashable {
+    case email
+    case dns
+    case uri
+    case ip
+    case directory
+    case other(tag: UInt8)
+
+    init(_ name: GeneralName) {
+        self =
+            switch name {
+            case .email: .email
+            case .dns: .dns
+            case .uri: .uri
+            case .ip: .ip
+            case .directory: .directory
+            case .other(let tag): .other(tag: tag)
+            }
+    }
+}
+
+/// A name of a certificate as bases compare with it, hosts in lower case.
+private enum ConstrainedName {
+    case host([UInt8])
+    /// Every name with one label more than this one.
+    case wildcard([UInt8])
+    case mailbox(local: String, host: [UInt8])
+    case ip([UInt8])
+    case directory(DistinguishedName)
+
+    /// nil when the name cannot be read, or its form is not understood.
+    init?(_ name: GeneralName) {
+        switch name {
+        case .dns(let text):
+            guard DNSName.isWellFormedPresented(text) else { return nil }
+            let name = DNSName.folded(DNSName.withoutWildcard(text))
+            self = text.hasPrefix("*.") ? .wildcard(name) : .host(name)
+        case .uri(let text):
+            guard let host = URIHost.host(of: text), DNSName.isWellFormed(host) else { return nil }
+            self = .host(DNSName.folded(host))
+        case .email(let text):
+            guard let mailbox = Mailbox(text) else { return nil }
+            self = .mailbox(local: mailbox.local, host: DNSName.folded(mailbox.host))
+        case .ip(let bytes): self = .ip(bytes)
+        case .directory(let name): self = .directory(name)
+        case .other: return nil
+        }
+    }
+}
+
+/// One base of name constraints, ready to be compared with names of its form.
+private enum GeneralSubtree: Sendable {
+    /// That host alone.
+    case host([UInt8])
+    /// All hosts below, the host itself left out.
+    case hostsBelow([UInt8])
+    /// The host and all below it; everything, when it is empty.
+    case tree([UInt8])
+    case mailbox(local: String, host: [UInt8])
+    case network(address: [UInt8], mask: [UInt8])
+    case directory(DistinguishedName)
+    /// A form that is not understood, so that no name of it can be allowed.
+    case unknown
+
+    /// nil when the base is malformed.
+    init?(_ base: GeneralName) {
+        switch base {
+        case .dns(let text):
+            // A leading period is a widespread misreading of the rule for URIs.
+            guard text.isEmpty || DNSName.isWellFormed(text) else { return nil }
+            self = .tree(DNSName.folded(text))
+        case .uri(let text):
+            self.init(hosts: text)
+        case .email(let text):
+            guard text.contains("@") else {
+                self.init(hosts: text)
+                return
+            }
+            guard let mailbox = Mailbox(text) else { return nil }
+            self = .mailbox(local: mailbox.local, host: DNSName.folded(mailbox.host))
+        case .ip(let bytes):
+            let half = bytes.count / 2
+            guard bytes.count == 8 || bytes.count == 32, Self.isContiguous(bytes[half...]) else {
+                return nil
+            }
+            self = .network(address: Array(bytes[..<half]), mask: Array(bytes[half...]))
+        case .directory(let name): self = .directory(name)
+        case .other: self = .unknown
+        }
     }
 
-    fileprivate func hasForm(of other: GeneralName) -> Bool {
-        switch (self, other) {
-        case (.email, .email), (.dns, .dns), (.uri, .uri), (.ip, .ip), (.directory, .directory):
-            true
-        case (.other(let one), .other(let two)):
-            one == two
-        case (.email, _), (.dns, _), (.uri, _), (.ip, _), (.directory, _), (.other, _):
+    private init?(hosts text: String) {
+        let isDomain = text.hasPrefix(".")
+        let host = isDomain ? String(text.dropFirst()) : text
+        guard DNSName.isWellFormed(host) else { return nil }
+        self = isDomain ? .hostsBelow(DNSName.folded(host)) : .host(DNSName.folded(host))
+    }
+
+    /// Ones, then zeros: what CIDR can express.
+    private static func isContiguous(_ mask: ArraySlice<UInt8>) -> Bool {
+        var hasEnded = false
+        for byte in mask {
+            if hasEnded ? byte != 0 : (~byte & (~byte &+ 1)) != 0 { return false }
+            if byte != 0xFF { hasEnded = true }
+        }
+        return true
+    }
+
+    /// Whether all that `name` stands for lies in this subtree.
+    func contains(_ name: ConstrainedName) -> Bool {
+        switch (self, name) {
+        case (.tree(let base), .host(let host)): DNSName.isWithin(host, base)
+        // Every name that a wildcard stands for must lie within, so its parent must.
+        case (.tree(let base), .wildcard(let parent)): DNSName.isWithin(parent, base)
+        case (.host(let base), .host(let host)): host == base
+        case (.host(let base), .mailbox(_, let host)): host == base
+        case (.hostsBelow(let base), .host(let host)):
+            host.count > base.count && DNSName.isWithin(host, base)
+        case (.hostsBelow(let base), .mailbox(_, let host)):
+            host.count > base.count && DNSName.isWithin(host, base)
+        case (.mailbox(let oneLocal, let oneHost), .mailbox(let local, let host)):
+            oneLocal == local && oneHost == host
+        case (.network(let address, let mask), .ip(let bytes)):
+            bytes.count == address.count
+                && bytes.indices.allSatisfy { (address[$0] ^ bytes[$0]) & mask[$0] == 0 }
+        case (.directory(let base), .directory(let name)): name.isWithin(base)
+        case (.tree, _), (.host, _), (.hostsBelow, _), (.mailbox, _), (.network, _),
+            (.directory, _),
+            (.unknown, _):
             false
         }
     }
-}
 
-/// One base of name constraints against one name of the same form, DNS names apart.
-///
-/// A name that cannot be read counts as outside what is permitted and inside what is excluded.
-private struct Subtree {
-    private let base: GeneralName
-
-    init(_ base: GeneralName) {
-        self.base = base
-    }
-
-    func permits(_ name: GeneralName) -> Bool {
-        contains(name) ?? false
-    }
-
-    func excludes(_ name: GeneralName) -> Bool {
-        contains(name) ?? true
-    }
-
-    /// nil when the name cannot be read, or its form is not understood.
-    private func contains(_ name: GeneralName) -> Bool? {
-        switch (base, name) {
-        case (.uri(let base), .uri(let name)):
-            guard let host = URIHost.host(of: name), DNSName.isWellFormed(host) else { return nil }
-            return base.hasPrefix(".")
-                ? DNSName.isBelow(host, String(base.dropFirst())) : DNSName.equals(host, base)
-        case (.email(let base), .email(let name)):
-            guard let mailbox = Mailbox(name) else { return nil }
-            if let exact = Mailbox(base) { return exact == mailbox }
-            return base.hasPrefix(".")
-                ? DNSName.isBelow(mailbox.host, String(base.dropFirst()))
-                : DNSName.equals(mailbox.host, base)
-        case (.ip(let base), .ip(let name)):
-            guard base.count == 2 * name.count else { return false }
-            let half = name.count
-            return (0..<half).allSatisfy { (base[$0] ^ name[$0]) & base[half + $0] == 0 }
-        case (.directory(let base), .directory(let name)):
-            return name.isWithin(base)
-        case (.dns, _), (.uri, _), (.email, _), (.ip, _), (.directory, _), (.other, _):
-            return nil
-        }
+    /// Whether `name` is a wildcard that could stand for the base itself.
+    func isCovered(by name: ConstrainedName) -> Bool {
+        guard case .tree(let base) = self, case .wildcard(let parent) = name else { return false }
+        return base.drop(while: { $0 != 0x2E }).dropFirst().elementsEqual(parent)
     }
 }

@@ -22,9 +22,11 @@ enum ObjectIdentifier {
         0x2B, 0x06, 0x01, 0x05, 0x05, 0x07, 0x01, 0x01,
     ]
 
-    // Attributes of names.
+    // Attributes of names; the first is what those of X.520 begin with.
+    static let attributes: [UInt8] = [0x55, 0x04]
     static let commonName: [UInt8] = [0x55, 0x04, 0x03]
     static let organization: [UInt8] = [0x55, 0x04, 0x0A]
+    static let uniqueIdentifier: [UInt8] = [0x55, 0x04, 0x2D]
     static let emailAddress: [UInt8] = [0x2A, 0x86, 0x48, 0x86, 0xF7, 0x0D, 0x01, 0x09, 0x01]
 
     // Extended key usages (RFC 5280 §4.2.1.12).

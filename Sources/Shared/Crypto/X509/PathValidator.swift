@@ -9,8 +9,9 @@ package struct PathValidator: Sendable {
     package static let intermediatesMax = 10
     /// The most intermediates that a peer may send; the rest is ignored.
     package static let candidatesMax = 512
-    /// The most signatures that are verified for one question.
-    package static let signaturesMax = 200
+    /// The most signatures that are verified for one question, unless it allows a longer path: a
+    /// stranger's chain costs no more than this many.
+    package static let signaturesMax = 64
     /// The most steps of the search for one question.
     package static let stepsMax = 10_000
     /// The most comparisons of a name with a constraint for one question.
@@ -61,13 +62,14 @@ package struct PathValidator: Sendable {
         let key: PublicKey
     }
 
-    private let anchors: [Anchor]
+    private let anchors: [DistinguishedName: [Anchor]]
 
     /// Trusts exactly these roots; one whose key is refused can issue nothing and is left out.
     package init(roots: [Certificate]) {
-        anchors = roots.compactMap { root in
+        let anchors = roots.compactMap { root in
             (try? root.publicKey()).map { Anchor(certificate: root, key: $0) }
         }
+        self.anchors = Dictionary(grouping: anchors, by: \.certificate.subject)
     }
 
     /// Gives the first path that keeps every rule, or why there is none.
@@ -85,6 +87,9 @@ package struct PathValidator: Sendable {
         if let name = question.name, !name.isNamed(by: leaf) {
             throw .nameMismatch(expected: name.description)
         }
+        guard (try? leaf.publicKey()) != nil else {
+            throw .unacceptableLeaf(problem: "its key is not valid")
+        }
         var search = Search(question: question, anchors: anchors)
         let path = try search.run(from: leaf)
         if !question.revocationLists.isEmpty {
@@ -96,11 +101,12 @@ package struct PathValidator: Sendable {
     /// One depth-first search with its budgets.
     private struct Search {
         private let question: Question
-        private let anchors: [Anchor]
+        private let anchors: [DistinguishedName: [Anchor]]
         private let candidates: [Certificate]
+        private let candidatesBySubject: [DistinguishedName: [Int]]
         private var candidateKeys: [Int: PublicKey] = [:]
         private var verdicts: [Link: Bool] = [:]
-        private var signaturesLeft = PathValidator.signaturesMax
+        private var signaturesLeft: Int
         private var stepsLeft = PathValidator.stepsMax
         private var comparisonsLeft = PathValidator.comparisonsMax
         private var problem = "no certificate of its issuer is known"
@@ -110,12 +116,17 @@ package struct PathValidator: Sendable {
             let issuerKey: PublicKey
         }
 
-        init(question: Question, anchors: [Anchor]) {
+        init(question: Question, anchors: [DistinguishedName: [Anchor]]) {
             self.question = question
             self.anchors = anchors
+            signaturesLeft = max(PathValidator.signaturesMax, 2 * question.intermediatesMax)
             var seen: Set<Certificate> = []
-            candidates = question.intermediates.prefix(PathValidator.candidatesMax)
+            let candidates = question.intermediates.prefix(PathValidator.candidatesMax)
                 .filter { seen.insert($0).inserted }
+            self.candidates = candidates
+            candidatesBySubject = Dictionary(grouping: candidates.indices) {
+                candidates[$0].subject
+            }
         }
 
         mutating func run(from leaf: Certificate) throws(PathError) -> [Certificate] {
@@ -127,7 +138,7 @@ package struct PathValidator: Sendable {
             guard let child = path.last else { return nil }
             stepsLeft -= 1
             guard stepsLeft > 0 else { throw .tooMuchWork }
-            for anchor in preferred(anchors, for: child, \.certificate) {
+            for anchor in preferred(anchors[child.issuer] ?? [], for: child, \.certificate) {
                 let whole = path + [anchor.certificate]
                 if try accepts(anchor, after: child), try keepsPathRules(whole) { return whole }
             }
@@ -135,7 +146,8 @@ package struct PathValidator: Sendable {
                 problem = "more intermediates would be needed than are allowed"
                 return nil
             }
-            let indices = preferred(Array(candidates.indices), for: child) { candidates[$0] }
+            let named = candidatesBySubject[child.issuer] ?? []
+            let indices = preferred(named, for: child) { candidates[$0] }
             for index in indices where !path.contains(candidates[index]) {
                 if try accepts(intermediate: index, after: child),
                     let found = try extend(path + [candidates[index]])
@@ -146,13 +158,12 @@ package struct PathValidator: Sendable {
             return nil
         }
 
-        /// Those that have the issuer's name, first those that also have its key identifier.
+        /// Those that have the issuer's key identifier first, of all that have its name.
         private func preferred<Element>(
-            _ list: [Element],
+            _ named: [Element],
             for child: Certificate,
             _ certificate: (Element) -> Certificate
         ) -> [Element] {
-            let named = list.filter { certificate($0).subject == child.issuer }
             guard named.count > 1, let wanted = child.authorityKeyIdentifier else { return named }
             return named.filter { certificate($0).subjectKeyIdentifier == wanted }
                 + named.filter { certificate($0).subjectKeyIdentifier != wanted }

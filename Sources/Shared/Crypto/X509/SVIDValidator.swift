@@ -40,9 +40,15 @@ package struct SVIDValidator: Sendable {
         var question = question
         question.name = nil
         let path = try paths.validate(leaf, question)
-        for certificate in path.certificates.dropFirst().dropLast()
-        where certificate.keyUsage?.contains(.keyCertSign) != true {
-            throw .notAnSVID(problem: "an intermediate's key usage lacks keyCertSign")
+        for certificate in path.certificates.dropFirst().dropLast() {
+            guard certificate.keyUsage?.contains(.keyCertSign) == true else {
+                throw .notAnSVID(problem: "an intermediate's key usage lacks keyCertSign")
+            }
+            // The id of an authority is its trust domain alone, and it signs for no other.
+            let ids = certificate.uriNames.filter { $0.lowercased().hasPrefix("spiffe:") }
+            guard ids.allSatisfy({ $0 == "spiffe://\(trustDomain)" }) else {
+                throw .notAnSVID(problem: "an intermediate has the id of something else")
+            }
         }
         return Identity(spiffeID: spiffeID, notBefore: path.notBefore, notAfter: path.notAfter)
     }
@@ -55,6 +61,9 @@ package struct SVIDValidator: Sendable {
         guard !leaf.isCA else { throw .notAnSVID(problem: "it is a CA") }
         guard let usage = leaf.keyUsage, usage.contains(.digitalSignature) else {
             throw .notAnSVID(problem: "its key usage lacks digitalSignature")
+        }
+        guard leaf.extensions.isKeyUsageCritical else {
+            throw .notAnSVID(problem: "its key usage is not marked critical")
         }
         guard usage.isDisjoint(with: [.keyCertSign, .crlSign]) else {
             throw .notAnSVID(problem: "its key usage is that of a CA")
