@@ -381,6 +381,10 @@ def extensions(maker):
     for label, serial in (("zero", 0), ("22 octets", 1 << 170), ("negative", None)):
         if serial is not None:
             maker.reject(f"serial {label}", maker.leaf(serial=serial))
+    nought = Pair("Nought", ca=True, serial=0)
+    maker.accept("a root with the serial zero", maker.leaf(nought), roots=[nought], chain=[])
+    nought = Pair("Nought", maker.root, ca=True, serial=0)
+    maker.reject("an intermediate with the serial zero", maker.leaf(nought), chain=[nought])
     maker.accept("serial of 20 octets", maker.leaf(serial=(1 << 159) - 1))
     good = maker.leaf()
     maker.reject("trailing byte", good.altered(lambda der: der + b"\0"))

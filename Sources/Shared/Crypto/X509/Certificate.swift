@@ -13,7 +13,7 @@ package final class Certificate: Sendable, Hashable {
     package let encoded: [UInt8]
     /// SHA-256 of the whole encoding.
     package let fingerprint: SHA256Digest
-    /// The serial number's magnitude: 1 to 20 bytes, not zero, without leading zeros.
+    /// The serial number's magnitude: 1 to 20 bytes without leading zeros; zero is one zero byte.
     package let serialNumber: [UInt8]
     /// The issuer's name.
     package let issuer: DistinguishedName
@@ -78,10 +78,11 @@ package final class Certificate: Sendable, Hashable {
         }
         try version.finish()
         let serial = try fields.next(DERTag.integer)
-        serialNumber = Array(try serial.magnitude())
-        guard 1...Self.serialBytesMax ~= serialNumber.count else {
-            throw DERError(serial.offset, "the serial number is not positive or over 20 bytes long")
+        let magnitude = try serial.magnitude()
+        guard magnitude.count <= Self.serialBytesMax else {
+            throw DERError(serial.offset, "the serial number is over 20 bytes long")
         }
+        serialNumber = magnitude.isEmpty ? [0] : Array(magnitude)
         let innerAlgorithm = try fields.next(DERTag.sequence)
         guard innerAlgorithm.encoded == algorithm.encoded else {
             throw DERError(innerAlgorithm.offset, "the two signature algorithms differ")

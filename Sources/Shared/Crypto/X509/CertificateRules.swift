@@ -110,7 +110,10 @@ enum CertificateRules {
         return nil
     }
 
+    /// What an issuer must have got right, which a root, being its own, is not asked about: some of
+    /// the web's roots have the serial number zero.
     private static func signatureProblem(of certificate: Certificate) -> String? {
+        if certificate.serialNumber == [0] { return "its serial number is zero" }
         if certificate.signatureScheme == nil { return "its signature algorithm is refused" }
         if certificate.authorityKeyIdentifier == nil { return "it has no authority key identifier" }
         return nil
