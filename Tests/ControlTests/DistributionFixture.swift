@@ -295,7 +295,7 @@ actor TestAgent: ReactorBound {
             case .persistTrust: pending += machine.trustPersisted(now: now)
             case .refused(let reason): refusals.append(reason)
             case .close: await connection?.close()
-            case .connect, .reconnect, .adoptTrust: break
+            case .connect, .reconnect, .adoptTrust, .retry: break
             }
         }
     }

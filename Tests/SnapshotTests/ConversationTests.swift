@@ -38,7 +38,7 @@ import Wire
                     files[SnapshotFiles.trustName] = trust.envelope.encoded
                     pending += machine.trustPersisted(now: World.now)
                 case .close: isClosed = true
-                case .connect, .reconnect, .adoptTrust, .refused: break
+                case .connect, .reconnect, .adoptTrust, .refused, .retry: break
                 }
             }
         }

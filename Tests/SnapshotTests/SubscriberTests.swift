@@ -154,6 +154,49 @@ import Wire
         }
     }
 
+    /// A server offers a manifest once, so the agent itself must come back to it.
+    @Test func whatTheDiskRefusedIsTriedAgainUntilSomethingNewerComes() throws {
+        var subscriber = subscriber()
+        connected(&subscriber)
+        let publication = try world.publication(revision: 1, sections: sections)
+        _ = subscriber.manifestReceived(publication.envelope, now: World.now)
+        for section in sections { _ = subscriber.sectionReceived(chunk(section)) }
+        let actions = subscriber.persistFailed("no space left", now: World.now)
+        #expect(actions.contains(.retry(after: .milliseconds(500))))
+        // Also while no server is there.
+        _ = subscriber.disconnected(jitter: 0)
+        guard case .persist(let stored) = subscriber.retryDue(now: World.now).first else {
+            Issue.record("not tried again")
+            return
+        }
+        #expect(stored.mark == publication.mark)
+        #expect(
+            subscriber.persistFailed("no space left", now: World.now)
+                .contains(.retry(after: .seconds(1)))
+        )
+        guard case .persist = subscriber.retryDue(now: World.now).first else {
+            Issue.record("not tried again")
+            return
+        }
+        _ = subscriber.persisted()
+        _ = subscriber.applied(at: World.now)
+        #expect(subscriber.mark == publication.mark)
+        #expect(subscriber.retryDue(now: World.now) == [])
+    }
+
+    @Test func aTrustDocumentThatTheDiskRefusedIsTriedAgain() throws {
+        var subscriber = subscriber()
+        connected(&subscriber)
+        let next = try world.nextTrust(epoch: 2)
+        #expect(subscriber.trustReceived(next.envelope.encoded) == [.persistTrust(next)])
+        let actions = subscriber.trustPersistFailed("no space left", now: World.now)
+        #expect(actions.contains(.retry(after: .milliseconds(500))))
+        #expect(subscriber.trust == world.trust)
+        #expect(subscriber.retryDue(now: World.now) == [.persistTrust(next)])
+        #expect(subscriber.trustPersisted(now: World.now) == [.adoptTrust(next)])
+        #expect(subscriber.trust == next)
+    }
+
     @Test func piecesMustFit() throws {
         let publication = try world.publication(revision: 1, sections: sections)
         let good = chunk(sections[0])
@@ -275,6 +318,27 @@ import Wire
             Issue.record("an older trust document was taken")
             return
         }
+    }
+
+    /// A server with nothing new sends no manifest, and must not be taken for one that is away.
+    @Test func anAnsweredPingMakesTheNextLossAFirstOne() throws {
+        var subscriber = subscriber()
+        _ = subscriber.started(firstServer: 0)
+        for _ in 0..<10 { _ = subscriber.disconnected(jitter: 0) }
+        _ = subscriber.connected()
+        subscriber.pongReceived()
+        guard case .reconnect(let pause, _) = subscriber.disconnected(jitter: 0).first else {
+            Issue.record("no reconnect")
+            return
+        }
+        #expect(pause == Backoff.first / 2)
+        // What arrives after the loss proves nothing.
+        subscriber.pongReceived()
+        guard case .reconnect(let next, _) = subscriber.disconnected(jitter: 0).first else {
+            Issue.record("no reconnect")
+            return
+        }
+        #expect(next == Backoff.first)
     }
 
     @Test func waitsDoubleUpToACapAndServersTakeTurns() throws {

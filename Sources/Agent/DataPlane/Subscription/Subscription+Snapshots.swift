@@ -18,6 +18,7 @@ extension Subscription {
             case .apply(let snapshot): apply(snapshot)
             case .adoptTrust(let anchor): await adopt(anchor)
             case .refused(let reason): refused(reason)
+            case .retry(let pause): retry(after: pause)
             case .close(let reason): breakLink(reason)
             }
         }
@@ -45,6 +46,18 @@ extension Subscription {
             await perform(
                 subscriber?.trustPersistFailed("\(error)", now: settings.now()) ?? []
             )
+        }
+    }
+
+    private func retry(after pause: Duration) {
+        Task {
+            do throws(CancellationError) {
+                try await self.reactor.sleep(for: pause)
+            } catch {
+                return
+            }
+            guard !self.isStopping else { return }
+            await self.perform(self.subscriber?.retryDue(now: self.settings.now()) ?? [])
         }
     }
 

@@ -8,7 +8,7 @@ package import Wire
 /// it lacks, and then always in this order: persist, apply, acknowledge. Whatever is refused is
 /// acknowledged with its reason and changes nothing. A snapshot on its way to disk or to the
 /// reactors goes on when the connection breaks. Sections that arrived whole are kept for the
-/// next connection.
+/// next connection. What only the disk refused is tried again: no server offers it twice.
 package struct Subscriber: Sendable {
     /// What the driver has to do, in this order.
     package enum Action: Equatable, Sendable {
@@ -27,6 +27,8 @@ package struct Subscriber: Sendable {
         case adoptTrust(TrustAnchor)
         /// A snapshot or trust document was refused; for log, metric and status.
         case refused(String)
+        /// The disk refused something: call `retryDue` after that time.
+        case retry(after: Duration)
         /// The server broke the protocol.
         case close(String)
     }
@@ -37,13 +39,13 @@ package struct Subscriber: Sendable {
         case up
     }
 
-    private struct Fetch {
+    struct Fetch {
         let manifest: VerifiedManifest
         var missing: [SHA256Digest: SectionReference]
         var partial: (hash: SHA256Digest, bytes: [UInt8])?
     }
 
-    private enum Step {
+    enum Step {
         case idle
         case fetching(Fetch)
         case persisting(ValidatedSnapshot, sections: [SHA256Digest: [UInt8]])
@@ -53,18 +55,23 @@ package struct Subscriber: Sendable {
     private let software: String
     private let meshAddress: String?
     private let serverCount: Int
-    private var verifier: SnapshotVerifier
-    private var head: [UInt8]?
-    private var sections: [SHA256Digest: [UInt8]]
+    var verifier: SnapshotVerifier
+    var head: [UInt8]?
+    var sections: [SHA256Digest: [UInt8]]
     /// Whole sections of a manifest that is not enforced yet.
-    private var fetched: [SHA256Digest: [UInt8]] = [:]
-    private var step = Step.idle
-    private var pendingTrust: TrustAnchor?
-    private var queuedTrust: [[UInt8]] = []
-    private var queuedManifest: [UInt8]?
+    var fetched: [SHA256Digest: [UInt8]] = [:]
+    var step = Step.idle
+    var pendingTrust: TrustAnchor?
+    var queuedTrust: [[UInt8]] = []
+    var queuedManifest: [UInt8]?
+    /// What the disk refused, to be judged anew: trust documents in their order, the manifest.
+    var unpersistedTrust: [[UInt8]] = []
+    var unpersistedManifest: [UInt8]?
+    var isRetryPlanned = false
+    var diskBackoff = Backoff()
     private var link = Link.down
     private var server = 0
-    private var backoff = Backoff()
+    var backoff = Backoff()
 
     /// - Parameters:
     ///   - agent: the own name.
@@ -141,6 +148,12 @@ package struct Subscriber: Sendable {
         return [.reconnect(after: backoff.failed(jitter: jitter), server: server)]
     }
 
+    /// The server has answered a ping: it is there, even if it has nothing to send, so the next
+    /// loss is a first one.
+    package mutating func pongReceived() {
+        if link == .up { backoff.succeeded() }
+    }
+
     /// The server shows a manifest.
     package mutating func manifestReceived(_ envelope: [UInt8], now: Timestamp) -> [Action] {
         guard link == .up else { return [] }
@@ -208,57 +221,7 @@ package struct Subscriber: Sendable {
         }
     }
 
-    /// The trust document is on disk.
-    package mutating func trustPersisted(now: Timestamp) -> [Action] {
-        guard let next = pendingTrust else { return [] }
-        pendingTrust = nil
-        verifier.trust = next
-        let waiting = queuedTrust
-        queuedTrust = []
-        // What is being fetched was signed with keys that may just have been taken away.
-        if case .fetching(let fetch) = step {
-            step = .idle
-            if queuedManifest == nil { queuedManifest = fetch.manifest.envelope.encoded }
-        }
-        var actions: [Action] = [.adoptTrust(next)]
-        for encoded in waiting { actions += trustReceived(encoded) }
-        return actions + resume(now: now)
-    }
-
-    /// The trust document could not be brought to disk; the one before still holds.
-    package mutating func trustPersistFailed(_ reason: String, now: Timestamp) -> [Action] {
-        pendingTrust = nil
-        queuedTrust = []
-        return [.refused("trust document: not persisted: \(reason)")] + resume(now: now)
-    }
-
-    /// The snapshot is on disk, synced.
-    package mutating func persisted() -> [Action] {
-        guard case .persisting(let snapshot, let sections) = step else { return [] }
-        self.sections = sections
-        fetched = [:]
-        head = snapshot.manifest.envelope.encoded
-        verifier.mark = snapshot.mark
-        verifier.isSnapshotLost = false
-        step = .applying(snapshot)
-        return [.apply(snapshot)]
-    }
-
-    /// The snapshot could not be brought to disk; the one before still holds.
-    package mutating func persistFailed(_ reason: String, now: Timestamp) -> [Action] {
-        guard case .persisting(let snapshot, _) = step else { return [] }
-        return refuse(snapshot.manifest.hash, "not_persisted", reason) + resume(now: now)
-    }
-
-    /// The last reactor has swapped and decided again.
-    package mutating func applied(at time: Timestamp) -> [Action] {
-        guard case .applying(let snapshot) = step else { return [] }
-        step = .idle
-        backoff.succeeded()
-        return acknowledge(snapshot.manifest.hash, appliedAt: time) + resume(now: time)
-    }
-
-    private mutating func judge(_ envelope: [UInt8], now: Timestamp) -> [Action] {
+    mutating func judge(_ envelope: [UInt8], now: Timestamp) -> [Action] {
         step = .idle
         let acceptance: SnapshotVerifier.Acceptance
         do throws(SnapshotRefusal) {
@@ -281,6 +244,7 @@ package struct Subscriber: Sendable {
     }
 
     private mutating func fetch(_ manifest: VerifiedManifest) -> [Action] {
+        unpersistedManifest = nil
         let named = Set(manifest.manifest.sections.map(\.hash))
         fetched = fetched.filter { named.contains($0.key) }
         var missing: [SHA256Digest: SectionReference] = [:]
@@ -318,7 +282,7 @@ package struct Subscriber: Sendable {
         return [.persist(stored)]
     }
 
-    private mutating func refuse(
+    mutating func refuse(
         _ manifest: SHA256Digest,
         _ code: String,
         _ text: String
@@ -328,7 +292,7 @@ package struct Subscriber: Sendable {
         return [.refused(text)] + acknowledge(manifest, appliedAt: nil, errors: errors)
     }
 
-    private func acknowledge(
+    func acknowledge(
         _ manifest: SHA256Digest,
         appliedAt: Timestamp?,
         errors: [String] = []
@@ -350,7 +314,7 @@ package struct Subscriber: Sendable {
     }
 
     /// Judges the manifest that came while there was something else to finish.
-    private mutating func resume(now: Timestamp) -> [Action] {
+    mutating func resume(now: Timestamp) -> [Action] {
         guard let envelope = queuedManifest, case .idle = step, pendingTrust == nil,
             link == .up
         else { return [] }

@@ -1,0 +1,157 @@
+import Crypto
+import Foundation
+import Mesh
+import Snapshot
+import Testing
+import Wire
+
+/// What must hold whatever the network, the disks, the clocks and a thief do.
+///
+/// - No agent ever enforces an unsigned, older, foreign or forked snapshot, or one that was signed
+///   with a stolen key for a place or a time that is not the thief's to give.
+/// - A pair is let in exactly as the enforced revision says, through every outage and restart.
+/// - What is acknowledged is enforced, and comes back after a crash.
+/// - Nobody who is honest is taken for a breaker of the protocol.
+/// - When faults end, everything converges.
+///
+/// `TURNPIKE_SIMULATION_SEED=<n>` runs one seed again, `TURNPIKE_SIMULATION_COUNT=<n>` that many.
+@Suite(.serialized) struct SimulationTests {
+    /// The most seeds of one run, and how long a debug build looks for one that fails.
+    static let seedsMax: UInt64 = 10_000
+    static let debugSeconds = 20.0
+
+    private struct Outcome {
+        var count = 0
+        var tally = Simulation.Tally()
+        var violations: [String] = []
+    }
+
+    /// Every so manyth seed, until one fails or the time is up.
+    private static func run(
+        _ seeds: StrideTo<UInt64>,
+        _ fixture: Fixture,
+        until end: Date
+    ) throws -> Outcome {
+        var outcome = Outcome()
+        for seed in seeds where outcome.violations.isEmpty && Date() < end {
+            let simulation = try Simulation(seed: seed, fixture: fixture)
+            outcome.violations = try simulation.run()
+            outcome.count += 1
+            outcome.tally += simulation.tally
+        }
+        return outcome
+    }
+
+    private static var wanted: (seeds: Range<UInt64>, end: Date) {
+        let environment = ProcessInfo.processInfo.environment
+        if let text = environment["TURNPIKE_SIMULATION_SEED"], let seed = UInt64(text) {
+            return (seed..<(seed + 1), .distantFuture)
+        }
+        if let text = environment["TURNPIKE_SIMULATION_COUNT"], let count = UInt64(text) {
+            return (1..<(count + 1), .distantFuture)
+        }
+        #if DEBUG
+            return (1..<(seedsMax + 1), Date(timeIntervalSinceNow: debugSeconds))
+        #else
+            return (1..<(seedsMax + 1), .distantFuture)
+        #endif
+    }
+
+    @Test func noSeedViolatesAnInvariant() async throws {
+        let fixture = try Fixture()
+        let start = Date()
+        let (seeds, end) = Self.wanted
+        let workers = UInt64(max(1, ProcessInfo.processInfo.activeProcessorCount))
+        let outcome = try await withThrowingTaskGroup(of: Outcome.self) { group in
+            for worker in 0..<workers {
+                let share = stride(
+                    from: seeds.lowerBound + worker,
+                    to: seeds.upperBound,
+                    by: Int(workers)
+                )
+                group.addTask { try Self.run(share, fixture, until: end) }
+            }
+            return try await group.reduce(into: Outcome()) { all, part in
+                all.count += part.count
+                all.tally += part.tally
+                all.violations += part.violations
+            }
+        }
+        let seconds = Int(Date().timeIntervalSince(start))
+        print("simulation: \(outcome.count) seeds in \(seconds) s: \(outcome.tally)")
+        #expect(outcome.violations == [])
+        // An idle simulation would prove nothing.
+        let isWide = outcome.count >= 10
+        #expect(outcome.tally.applied > outcome.count)
+        #expect(outcome.tally.acknowledged > outcome.count)
+        #expect(outcome.tally.refused > 0 || !isWide)
+        #expect(outcome.tally.restarts > 0 || !isWide)
+        #expect(outcome.tally.hostileFrames > 0 || !isWide)
+    }
+
+    @Test func aSeedGivesTheSameRunEachTime() throws {
+        let fixture = try Fixture()
+        let runs = try (0..<2).map { _ in
+            let simulation = try Simulation(seed: 7, fixture: fixture)
+            _ = try simulation.run()
+            return (simulation.tally, simulation.authority.signed.count)
+        }
+        #expect(runs[0].0 == runs[1].0)
+        #expect(runs[0].1 == runs[1].1)
+    }
+
+    /// A judge that sees nothing would let every seed pass.
+    @Test func theJudgeNoticesWhatNoAgentMayDo() throws {
+        let fixture = try Fixture()
+        var random = SeededRandom(seed: 1)
+        let authority = try Authority(fixture, &random)
+        let other = try Authority(fixture, &random)
+        let first = try snapshot(authority, of: 0)
+        authority.flip(0)
+        let second = try snapshot(authority, of: 0)
+        let agent = SimulatedAgent(index: 0, trust: authority.trust[0], skew: .zero)
+        #expect(agent.enforce(second, authority) == nil)
+        #expect(agent.isAllowed(fixture, now: Fixture.start) == authority.latest.isAllowed[0])
+        #expect(agent.enforce(first, authority)?.contains("after") == true)
+        #expect(
+            agent.enforce(try snapshot(authority, of: 1), authority)?.contains("agent 1") == true
+        )
+        other.flip(0)
+        other.flip(1)
+        #expect(agent.enforce(try snapshot(other, of: 0), authority)?.contains("unsigned") == true)
+        let claim = Acknowledgement(
+            manifest: first.manifest.hash,
+            mark: first.mark,
+            appliedAt: Fixture.start,
+            trustVersion: 1,
+            errors: []
+        )
+        #expect(agent.fault(in: claim) != nil)
+        agent.die()
+        #expect(!agent.isAllowed(fixture, now: Fixture.start))
+    }
+
+    private func snapshot(_ authority: Authority, of agent: Int) throws -> ValidatedSnapshot {
+        let publication = try #require(
+            try authority.publication(authority.latest, for: agent, at: Fixture.start)
+        )
+        let verifier = SnapshotVerifier(
+            agent: authority.fixture.agents[agent],
+            trust: authority.trust[0],
+            mark: nil
+        )
+        let sections = Dictionary(
+            uniqueKeysWithValues: publication.sections.map { ($0.reference.hash, $0.bytes) }
+        )
+        guard
+            case .accepted(let verified) = try verifier.verify(
+                publication.envelope,
+                origin: .received,
+                now: Fixture.start
+            )
+        else { throw SimulationFault.notAccepted }
+        return try verifier.assemble(verified) { sections[$0] }
+    }
+
+    private enum SimulationFault: Error { case notAccepted }
+}
