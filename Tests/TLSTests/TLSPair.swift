@@ -13,6 +13,8 @@ final class TLSPair {
     /// The most bytes that one delivery carries.
     var deliveryByteCountMax = 64 * 1024
     var plaintextRoom = 96 * 1024
+    /// Called before each delivery.
+    var beforeDelivery: () -> Void = {}
 
     init(client: TLSSession, server: TLSSession) {
         self.client = client
@@ -58,6 +60,7 @@ final class TLSPair {
         guard !chunk.isEmpty || session.hasPlaintext, session.status != .failed else {
             return false
         }
+        beforeDelivery()
         let progress = session.take(chunk, read: &read, reply: &reply, room: plaintextRoom)
         queue.removeFirst(progress.consumedByteCount)
         return true

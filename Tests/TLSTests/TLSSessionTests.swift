@@ -1,3 +1,4 @@
+import Glibc
 import Support
 import TLS
 import Testing
@@ -37,6 +38,34 @@ import Testing
         pair.run()
         #expect(pair.serverRead == bytes)
         #expect(pair.clientRead == bytes.reversed())
+    }
+
+    /// Whatever else uses OpenSSL on this thread may leave an error behind.
+    @Test func anErrorThatSomebodyLeftEndsNoSession() throws {
+        let pair = try TLSPair(
+            server: .test(),
+            credentials: try TestCertificates.beta.credentials()
+        )
+        pair.deliveryByteCountMax = 100
+        pair.beforeDelivery = leaveError
+        pair.run()
+        let bytes = (0..<40_000).map { UInt8(truncatingIfNeeded: $0 &* 31) }
+        pair.clientSends(bytes)
+        pair.run()
+        #expect(pair.serverRead == bytes)
+        #expect(pair.server.status == .open)
+        #expect(pair.client.status == .open)
+    }
+
+    /// Puts an error into OpenSSL's queue of this thread: a file that does not exist.
+    private func leaveError() {
+        typealias Open =
+            @convention(c) (UnsafePointer<CChar>, UnsafePointer<CChar>) -> OpaquePointer?
+        guard let symbol = dlsym(nil, "BIO_new_file") else {
+            Issue.record("no OpenSSL in this process")
+            return
+        }
+        _ = unsafeBitCast(symbol, to: Open.self)("/nonexistent", "r")
     }
 
     @Test func sixteenMebibytesEachWayAreExact() throws {

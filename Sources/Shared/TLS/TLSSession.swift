@@ -339,6 +339,12 @@ extension TLSSession {
         case SSL_ERROR_ZERO_RETURN:
             status = .peerFinished
         default:
+            // SSL_get_error also reads the thread's error queue: what somebody else left there must
+            // not end a session that only waits for the rest of a record.
+            guard unsafe SSL_want(raw) != SSL_READING else {
+                ERR_clear_error()
+                return
+            }
             fail(takeDiagnosis())
         }
     }
