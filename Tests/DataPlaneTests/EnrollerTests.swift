@@ -183,9 +183,26 @@ struct EnrollerTests {
         let enrolment = try await join(try token(server))
         #expect(enrolment.servers == ["control.example:7401"])
         #expect(try AgentIdentity(in: folder).chain.count == 2)
-        #expect(try FileSystem.status(folder.keyPath)?.mode == 0o600)
+        #expect(try FileSystem.status(folder.certificatePath)?.mode == 0o600)
         #expect(try FileSystem.status(folder.newKeyPath) == nil)
         #expect(secretsSent == 1)
+        await server.drain(grace: .zero)
+    }
+
+    @Test func anAttemptThatCannotBeStoredIsRepeatedWithItsKey() async throws {
+        defer { remove() }
+        let server = try await stand.start(try serverLeaf)
+        // Nothing can take the certificate's name.
+        try FileSystem.makeDirectory(folder.path)
+        try FileSystem.makeDirectory(folder.certificatePath)
+        await #expect(throws: JoinError.self) { try await join(try token(server)) }
+        let kept = try SigningKey(
+            pem: String(contentsOfFile: folder.newKeyPath, encoding: .utf8)
+        )
+        try FileSystem.removeDirectory(folder.certificatePath)
+        _ = try await join(try token(server))
+        #expect(try AgentIdentity(in: folder).key.publicKey == kept.publicKey)
+        #expect(try FileSystem.status(folder.newKeyPath) == nil)
         await server.drain(grace: .zero)
     }
 

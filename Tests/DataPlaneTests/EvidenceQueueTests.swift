@@ -27,6 +27,8 @@ import Wire
         #expect(batch.decisions.count == EvidenceQueue.decisionsMax)
         #expect(batch.droppedDecisionCount == 3)
         #expect(queue.takeAll().isEmpty)
+        queue.drop()
+        #expect(queue.takeAll().droppedDecisionCount == 1)
     }
 
     @Test func flowsAddUpWithinAMinute() throws {

@@ -182,6 +182,34 @@ struct EvidenceSpoolTests {
         #expect(second.oldest()?.batch == 3)
     }
 
+    @Test func aProcessWithoutDescriptorsKeepsItsEvidence() async throws {
+        var first = try spool()
+        for round in 0..<3 as Range<UInt8> {
+            first.add(try decisions(round..<round + 1))
+            try first.write(now: now)
+        }
+        let spool = first
+        let folder = folder
+        let agent = directory.agent
+        let shortage = await withoutDescriptors { () -> (found: Bool, kept: Int, opened: Bool) in
+            var starved = spool
+            let found = starved.oldest()
+            let opened = try? EvidenceSpool(
+                in: folder,
+                agent: agent,
+                byteCountMax: .mebibytes(1)
+            )
+            return (found != nil, starved.batchCount, opened != nil)
+        }
+        let result = try #require(shortage)
+        #expect(!result.found)
+        #expect(result.kept == 3)
+        #expect(!result.opened)
+        let delivered = try deliver(&first)
+        #expect(delivered.map(\.batch) == [1, 2, 3])
+        #expect(first.faults == [])
+    }
+
     @Test func aRefusedWriteKeepsEverythingForTheNextAttempt() throws {
         var spool = try spool()
         spool.add(try decisions(0..<2))

@@ -111,6 +111,51 @@ import Wire
         await pair.stop()
     }
 
+    /// Nothing is applied here: the agent must look at the clock by itself.
+    @Test(arguments: [false, true])
+    func aClockThatIsSetForwardEndsWhatHasEnded(isRule: Bool) async throws {
+        let pair = try await MeshPair()
+        let end = pair.mesh.now + .seconds(1_200)
+        try await pair.enforce(
+            [
+                TestMesh.rule(
+                    .allow,
+                    from: "default/web",
+                    to: pair.database,
+                    notAfter: isRule ? end : nil
+                )
+            ],
+            expires: isRule ? nil : pair.mesh.now + .seconds(600)
+        )
+        try await pair.connect(
+            leaf: pair.mesh.leaf(of: pair.web, notAfter: isRule ? nil : end)
+        )
+        let socket = try await open(pair, 1)[0]
+        pair.clock.advance(by: .seconds(1_300))
+        #expect(await onThread { socket.receiveAll().end } == .reset)
+        let reason = isRule ? DecisionReason.defaultDeny : .leafExpired
+        #expect(try await pair.destination.decision(reason) != nil)
+        await pair.stop()
+    }
+
+    @Test func aClockThatIsSetBackEndsARuleThatHasNotBegun() async throws {
+        let pair = try await MeshPair()
+        let rule = Intention(
+            id: try RuleID("rule-1"),
+            source: try ServicePattern("default/web"),
+            destination: .exact(pair.database),
+            effect: .action(.allow),
+            notBefore: pair.mesh.now - .seconds(30)
+        )
+        try await pair.enforce([rule])
+        try await pair.connect()
+        let socket = try await open(pair, 1)[0]
+        pair.clock.advance(by: .seconds(-45))
+        #expect(await onThread { socket.receiveAll().end } == .reset)
+        #expect(try await pair.destination.decision(.defaultDeny) != nil)
+        await pair.stop()
+    }
+
     @Test func aLeafThatEndsCutsOnlyWithoutAValidManifest() async throws {
         let pair = try await MeshPair()
         let rules = [try TestMesh.rule(.allow, from: "default/web", to: pair.database)]

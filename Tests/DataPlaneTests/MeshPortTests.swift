@@ -164,6 +164,47 @@ import Wire
         await pair.stop()
     }
 
+    @Test func silentPeersGiveWayToThoseWhoSpeak() async throws {
+        let pair = try await MeshPair { $0.handshakesMax = 8 }
+        try await pair.allow()
+        let port = pair.destination.port
+        let silent = await onThread {
+            (0..<60).compactMap { _ in LoopbackSocket.connect(port: port) }
+        }
+        #expect(silent.count == 60)
+        #expect(try await pair.destination.decision(.overloaded) != nil)
+        let leaf = try pair.mesh.leaf(of: pair.web)
+        #expect(try await probe(pair, leaf) == .answered([1, 2, 3]))
+        #expect(await pair.destination.plane.status().connectionCount <= 8)
+        // The latest wait still: only the oldest were given up.
+        let end = await onThread { silent[0].receive().end }
+        #expect(end == .ended || end == .reset)
+        await pair.stop()
+    }
+
+    @Test func strangersDoNotFillTheEvidence() async throws {
+        let pair = try await MeshPair()
+        try await pair.allow()
+        let port = pair.destination.port
+        await onThread {
+            for _ in 0..<500 { LoopbackSocket.connect(port: port)?.send([0x47, 0x0A]) }
+        }
+        var kept = 0
+        var dropped: UInt64 = 0
+        for _ in 0..<500 where kept + Int(dropped) < 500 {
+            for queue in pair.destination.plane.evidenceQueues {
+                let batch = queue.takeAll()
+                kept += batch.decisions.count
+                dropped += batch.droppedDecisionCount
+            }
+            try await Task.sleep(for: .milliseconds(10))
+        }
+        #expect(kept + Int(dropped) == 500)
+        // For each of the two reactors, and the minute may have changed.
+        #expect((120...480).contains(kept))
+        await pair.stop()
+    }
+
     @Test func aFloodIsRefusedAtTheLimit() async throws {
         let pair = try await MeshPair { $0.connectionsMax = 8 }
         try await pair.allow()

@@ -65,6 +65,33 @@ func pattern(_ count: Int, seed: UInt64 = 1) -> [UInt8] {
         await pair.stop()
     }
 
+    @Test func aReaderMayPauseForLongerThanAnAgentMayBeSilent() async throws {
+        let total = 16 << 20
+        let pair = try await MeshPair(
+            settings: { $0.unacknowledgedTimeout = .milliseconds(500) },
+            serve: { connection in
+                for _ in 0..<16 { connection.send(Self.block) }
+                connection.finishSending()
+            }
+        )
+        try await pair.allow()
+        let port = pair.upstreamPort
+        let received = await onThread { () -> Int in
+            guard let client = LoopbackSocket.connect(port: port, receiveByteCount: 8_192) else {
+                return -1
+            }
+            // By now both agents hold all they can and every window is shut.
+            usleep(4_000_000)
+            let count = Self.matchingByteCount(client)
+            client.finishSending()
+            return count
+        }
+        #expect(received == total)
+        #expect(pair.source.takeDecisions().isEmpty)
+        #expect(pair.destination.takeDecisions().isEmpty)
+        await pair.stop()
+    }
+
     @Test func sixtyFourMebibytesEachWayToSlowReaders() async throws {
         let total = 64 << 20
         let received = Mutex(0)

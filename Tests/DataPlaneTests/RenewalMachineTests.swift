@@ -88,10 +88,25 @@ struct RenewalMachineTests {
     @Test func anAnswerThatNeverComesIsGivenUp() {
         var machine = machine(placed: [web])
         _ = machine.ticked(now: now)
-        #expect(machine.ticked(now: now + .seconds(31)) == [.request(id: 2, .service(web))])
+        let later = now + .seconds(31)
+        #expect(machine.ticked(now: now + .seconds(30)) == [])
+        #expect(machine.ticked(now: later) == [.giveUp(id: 1)])
+        machine.failed(1, retryAfter: nil, now: later, jitter: 0)
         #expect(machine.subject(of: 1) == nil)
-        machine.failed(1, retryAfter: nil, now: now, jitter: 0)
+        // With a pause, like every failure.
+        #expect(machine.ticked(now: later + .milliseconds(249)) == [])
+        #expect(
+            machine.ticked(now: later + .milliseconds(250)) == [.request(id: 2, .service(web))]
+        )
+        // What was given up already fails nothing else.
+        machine.failed(1, retryAfter: nil, now: later, jitter: 0)
         #expect(machine.subject(of: 2) == .service(web))
+    }
+
+    @Test func aClockThatIsSetBackKeepsNoRequestUnderWay() {
+        var machine = machine(placed: [web])
+        _ = machine.ticked(now: now)
+        #expect(machine.ticked(now: now - .seconds(3_600)) == [.giveUp(id: 1)])
     }
 
     @Test func anEndedConnectionFreesEveryRequest() {

@@ -279,6 +279,28 @@ struct SubscriptionTests {
         await stand.stop()
     }
 
+    @Test func aCertificateOfOtherRootsOnDiskIsAskedForAnew() async throws {
+        let control = try ControlStand(mesh, now: Stand.now)
+        let server = try await control.start()
+        let directory = try AgentDirectory(mesh, agent: "host-1")
+        try directory.write(try mesh.hosting(service, on: directory.agent, revision: 4))
+        try directory.writeLeaf(of: service, issuedBy: try TestMesh(now: Stand.now()))
+        let stand = try Stand(
+            servers: ["\(server.localAddress)"],
+            mesh: mesh,
+            control: control,
+            directory: directory
+        )
+        await stand.subscription.start()
+        let service = service
+        #expect(try await control.wait { $0.requests.map(\.service) == [service] })
+        #expect(try await stand.waitUntilReady())
+        let leaf = try #require(try LeafFolder(AgentFolder(directory.path)).read(service))
+        #expect(leaf.chain.last == mesh.intermediate.certificate.encoded)
+        await stand.stop()
+        await control.stop(server)
+    }
+
     @Test func aRefusedCertificateIsAskedForAgain() async throws {
         let control = try ControlStand(mesh, now: Stand.now)
         control.state.withLock { $0.refusals = 1 }

@@ -19,7 +19,22 @@ struct AgentConfigurationTests {
         #expect(configuration.meshAddress.port == 1)
         #expect(configuration.servers == ["a:1", "b:2"])
         #expect(configuration.idleTimeout == .seconds(300))
-        #expect(configuration.dataPlaneSettings.idleTimeout == .seconds(300))
+        let settings = configuration.dataPlaneSettings(descriptorLimit: 20_000)
+        #expect(settings.idleTimeout == .seconds(300))
+    }
+
+    @Test(arguments: [
+        (256, 64), (1_024, 256), (20_000, 9_744), (1_000_000, 100_000), (2, 1), (.max, 100_000),
+    ])
+    func connectionsLeaveDescriptorsForEverythingElse(_ limit: UInt64, _ count: Int) throws {
+        let (configuration, _) = try AgentConfiguration.read(
+            file: nil,
+            arguments: [],
+            environment: [:]
+        )
+        #expect(configuration.connectionsMax == 100_000)
+        let settings = configuration.dataPlaneSettings(descriptorLimit: limit)
+        #expect(settings.connectionsMax == count)
     }
 
     @Test func theFallbacksAreThoseOfTheTable() throws {

@@ -42,7 +42,6 @@ struct SocketTests {
         #expect(listener.acceptedCount == 1 && listener.failedCount == 0)
         try client.setNoDelay()
         try client.setKeepAlive()
-        try client.setUserTimeout(.seconds(30))
         let isUnknownTaken = client.setCongestionControl("no such algorithm")
         #expect(!isUnknownTaken)
         listener.close()

@@ -46,9 +46,13 @@ package final class AgentDirectory: Sendable {
     }
 
     /// Gives the agent the certificate of a service.
-    package func writeLeaf(of service: ServiceName, notAfter: Timestamp? = nil) throws {
+    package func writeLeaf(
+        of service: ServiceName,
+        notAfter: Timestamp? = nil,
+        issuedBy other: TestMesh? = nil
+    ) throws {
         let name = "leaves/\(service.namespace.text).\(service.name.text)"
-        let leaf = try mesh.leaf(of: service, notAfter: notAfter)
+        let leaf = try (other ?? mesh).leaf(of: service, notAfter: notAfter)
         try write(leaf, certificate: name + ".pem", key: name + ".key")
     }
 

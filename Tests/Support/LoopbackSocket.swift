@@ -1,4 +1,5 @@
 import Glibc
+import Synchronization
 
 /// A blocking TCP socket on loopback: what the programs around an agent are in tests.
 package final class LoopbackSocket: Sendable {
@@ -35,9 +36,25 @@ package final class LoopbackSocket: Sendable {
     }
 
     /// A port that was free a moment ago.
+    ///
+    /// Below those that the kernel gives to sockets without a wish: listeners that share ports would
+    /// otherwise come to share this one, and get each other's connections.
     package static func freePort() -> UInt16 {
-        listen().port
+        for _ in 0..<10_000 {
+            let port = nextPort.withLock { next in
+                next = next >= 32_000 ? 12_000 : next + 1
+                return next
+            }
+            let number = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+            defer { close(number) }
+            var result: Int32 = -1
+            withAddress(port: port) { result = bind(number, $0, $1) }
+            if result == 0 { return port }
+        }
+        return 0
     }
+
+    private static let nextPort = Mutex(UInt16.random(in: 12_000..<32_000))
 
     /// The socket's own port.
     package var port: UInt16 {

@@ -21,14 +21,15 @@ package final class DataPlane: Sendable {
         logger: Logger
     ) throws(TLSConfigurationError) {
         let counters = DataPlaneMetrics(metrics)
-        let share = settings.connectionsMax / max(1, reactors.count)
+        let share = { (limit: Int) in max(1, limit / max(1, reactors.count)) }
         var lanes: [Confined<DataPlaneReactor>] = []
         var queues: [EvidenceQueue] = []
         for reactor in reactors {
             let lane = try DataPlaneReactor(
                 reactor: reactor,
                 settings: settings,
-                connectionsMax: max(1, share),
+                connectionsMax: share(settings.connectionsMax),
+                handshakesMax: share(settings.handshakesMax),
                 metrics: counters,
                 logger: logger
             )

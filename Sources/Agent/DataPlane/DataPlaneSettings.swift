@@ -9,6 +9,8 @@ package struct DataPlaneSettings: Sendable {
     package var upstreamAddress: SocketAddress
     /// Connections of the whole agent, both directions together.
     package var connectionsMax = 100_000
+    /// Inbound connections whose peers have not proved who they are; beyond it the oldest end.
+    package var handshakesMax = 2_048
     /// From the first byte of a TLS handshake to its end.
     package var handshakeTimeout = Duration.seconds(10)
     /// For one attempt to reach an instance or another agent.
@@ -17,6 +19,10 @@ package struct DataPlaneSettings: Sendable {
     package var idleTimeout: Duration?
     /// How long connections may finish after `drain()` began.
     package var drainTimeout = Duration.seconds(10)
+    /// How long another agent may acknowledge nothing of what is under way to it.
+    ///
+    /// Longer than the kernel's longest pause between two attempts, which is 120 s.
+    package var unacknowledgedTimeout = Duration.seconds(150)
     /// Gives the wall clock; dates of certificates, rules and manifests are compared with it.
     package var now: @Sendable () -> Timestamp
 
@@ -53,12 +59,12 @@ enum DataPlaneLimits {
     static let sweepInterval = Duration.seconds(1)
     /// Sweeps between two reports of bytes.
     static let sweepsPerReport = 15
-    /// The longest wait before connections are looked at again, since the wall clock may be set.
+    /// How often the wall clock is looked at while there are connections, since it may be set.
+    static let clockInterval = Duration.seconds(1)
+    /// The longest wait before all connections are decided again.
     static let decisionIntervalMax = Duration.seconds(30)
     /// Verified leaves that one reactor remembers.
     static let verifiedLeavesMax = 4_096
     /// How often a local or remote address is tried anew for one connection.
     static let attemptsMax = 4
-    /// Sent bytes that stay unacknowledged for so long end the connection.
-    static let unacknowledgedTimeout = Duration.seconds(60)
 }

@@ -77,8 +77,8 @@ package struct ServiceIdentity: Sendable {
     /// The last second of validity of the whole chain, inclusive.
     package let notAfter: Timestamp
 
-    /// Takes the chain as DER, leaf first and without the root, and the key as PKCS#8 DER.
-    package init(chain: [[UInt8]], privateKey: [UInt8]) throws(ServiceIdentityError) {
+    /// Takes the chain as DER, leaf first and without the root, and its key.
+    package init(chain: [[UInt8]], key: SigningKey) throws(ServiceIdentityError) {
         var notBefore = Timestamp.distantPast
         var notAfter = Timestamp.distantFuture
         for bytes in chain {
@@ -91,12 +91,23 @@ package struct ServiceIdentity: Sendable {
             }
         }
         do {
-            credentials = try TLSCredentials(chain: chain, privateKey: privateKey)
+            credentials = try TLSCredentials(chain: chain, key: key)
         } catch {
             throw .credentials(error)
         }
         self.notBefore = notBefore
         self.notAfter = notAfter
+    }
+
+    /// Takes the key as PKCS#8 DER.
+    package init(chain: [[UInt8]], privateKey: [UInt8]) throws(ServiceIdentityError) {
+        let key: SigningKey
+        do throws(CryptoError) {
+            key = try SigningKey(pkcs8: privateKey)
+        } catch {
+            throw .credentials(.invalidPrivateKey)
+        }
+        try self.init(chain: chain, key: key)
     }
 
     /// Whether every certificate of the chain is valid at `time`.

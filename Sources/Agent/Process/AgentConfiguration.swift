@@ -126,19 +126,32 @@ extension AgentConfiguration {
         }
     }
 
-    /// What the data path is told.
-    var dataPlaneSettings: DataPlaneSettings {
+    /// What the data path is told; `descriptorLimit` is the process's.
+    func dataPlaneSettings(descriptorLimit: UInt64) -> DataPlaneSettings {
         var settings = DataPlaneSettings(
             meshAddress: meshAddress,
             upstreamAddress: upstreamAddress
         )
-        settings.connectionsMax = connectionsMax
+        settings.connectionsMax = connections(within: descriptorLimit)
         settings.handshakeTimeout = handshakeTimeout
         settings.connectTimeout = connectTimeout
         settings.idleTimeout = idleTimeout
         settings.drainTimeout = drainTimeout
         return settings
     }
+
+    /// The connections that leave descriptors for everything else, two for each connection.
+    ///
+    /// Without the rest no new snapshot, certificate or evidence could be brought to disk, and
+    /// whoever opens enough connections would keep an old policy in force.
+    func connections(within descriptorLimit: UInt64) -> Int {
+        let limit = Int(clamping: descriptorLimit)
+        let reserve = min(Self.descriptorReserveMax, limit / 2)
+        return max(1, min(connectionsMax, (limit - reserve) / 2))
+    }
+
+    /// Files, listeners, the servers' stream and the status endpoint.
+    private static let descriptorReserveMax = 512
 }
 
 /// Why the program ends before it did anything.

@@ -35,17 +35,12 @@ final class AgentProcess: Sendable {
     func run() throws(StartFailure) {
         let folder = AgentFolder(configuration.dataDirectory)
         let lock = try takeFolder(folder)
-        do throws(SystemError) {
-            let limit = try ProcessLimits.raiseDescriptorLimit()
-            logger.debug("descriptors", ["limit": .integer(limit)])
-        } catch {
-            logger.warning("the descriptor limit stays low", ["problem": .describing(error)])
-        }
+        let dataPlane = configuration.dataPlaneSettings(descriptorLimit: descriptorLimit())
         let stopRequest = StopRequest()
         let signals = try signalSource(stopRequest)
         let outcome: Result<Void, StartFailure> = control.runUntilFinished {
             do throws(StartFailure) {
-                try await self.serve(folder, stopRequest)
+                try await self.serve(folder, dataPlane, stopRequest)
                 return .success(())
             } catch {
                 return .failure(error)
@@ -54,6 +49,30 @@ final class AgentProcess: Sendable {
         signals.close()
         _ = consume lock
         try outcome.get()
+    }
+
+    /// What a process may have at least, wherever the limit cannot be asked for.
+    private static let descriptorLimitFallback: UInt64 = 1_024
+
+    private func descriptorLimit() -> UInt64 {
+        let limit: UInt64
+        do throws(SystemError) {
+            limit = try ProcessLimits.raiseDescriptorLimit()
+        } catch {
+            limit = Self.descriptorLimitFallback
+            logger.warning("the descriptor limit stays low", ["problem": .describing(error)])
+        }
+        let affordable = configuration.connections(within: limit)
+        if affordable < configuration.connectionsMax {
+            logger.warning(
+                "fewer connections than limits.connections allows: raise the limit of descriptors",
+                [
+                    "descriptors": .integer(limit), "connections": .integer(affordable),
+                    "wanted": .integer(configuration.connectionsMax),
+                ]
+            )
+        }
+        return limit
     }
 
     private func takeFolder(_ folder: AgentFolder) throws(StartFailure) -> FileLock {
@@ -88,13 +107,17 @@ final class AgentProcess: Sendable {
         }
     }
 
-    private func serve(_ folder: AgentFolder, _ stop: StopRequest) async throws(StartFailure) {
+    private func serve(
+        _ folder: AgentFolder,
+        _ dataPlaneSettings: DataPlaneSettings,
+        _ stop: StopRequest
+    ) async throws(StartFailure) {
         let metrics = MetricRegistry()
         do {
             let group = try ReactorGroup(count: configuration.reactorCount, name: "traffic")
             let resolver = try WorkerPool(name: "resolver", threadCount: 1, queuedMax: 16)
             let dataPlane = try DataPlane(
-                settings: configuration.dataPlaneSettings,
+                settings: dataPlaneSettings,
                 reactors: group.reactors,
                 metrics: metrics,
                 logger: logger

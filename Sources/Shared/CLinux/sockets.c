@@ -193,8 +193,14 @@ int32_t clinux_set_keepalive(int32_t descriptor, int32_t idle, int32_t interval,
     return failed;
 }
 
-int32_t clinux_set_user_timeout(int32_t descriptor, uint32_t milliseconds) {
-    return set_number(descriptor, IPPROTO_TCP, TCP_USER_TIMEOUT, (int)milliseconds);
+int32_t clinux_delivery(int32_t descriptor, uint32_t *unacknowledged, uint32_t *silence) {
+    struct tcp_info info;
+    socklen_t length = sizeof info;
+    memset(&info, 0, sizeof info);
+    if (getsockopt(descriptor, IPPROTO_TCP, TCP_INFO, &info, &length) < 0) return -errno;
+    *unacknowledged = info.tcpi_unacked;
+    *silence = info.tcpi_last_ack_recv;
+    return 0;
 }
 
 int32_t clinux_set_congestion(int32_t descriptor, const char *name) {

@@ -333,7 +333,8 @@ package struct Enroller: Sendable {
 
     // MARK: Storing
 
-    /// Certificate last: until it is there, the directory is as it was or not enrolled.
+    /// Certificate and key last and in one file: until then the directory is as it was or not
+    /// enrolled, and the key of this attempt stays, for which alone the token counts again.
     private func store(
         _ token: JoinToken,
         _ trust: TrustAnchor,
@@ -346,17 +347,23 @@ package struct Enroller: Sendable {
             trustDomain: token.trustDomain,
             servers: answer.servers
         )
-        do throws(FileError) {
+        do {
             if try !holdsNewerTrust(than: trust) {
                 try FileSystem.replace(folder.trustPath, with: trust.envelope.encoded)
             }
             try FileSystem.replace(folder.enrolmentPath, with: enrolment.encoded)
-            try FileSystem.rename(folder.newKeyPath, to: folder.keyPath)
-            let blocks = answer.chain.map { PEM.Block(label: Certificate.pemLabel, bytes: $0) }
-            try FileSystem.replace(folder.certificatePath, with: Array(PEM.encode(blocks).utf8))
+            try KeyPairFile.write(
+                chain: answer.chain,
+                key: key,
+                certificate: folder.certificatePath,
+                key: folder.keyPath
+            )
+            try FileSystem.remove(folder.newKeyPath)
             return enrolment
-        } catch {
+        } catch let error as FileError {
             throw .stop(.file(error))
+        } catch {
+            throw .stop(.badAnswer(server: server, problem: "\(error)"))
         }
     }
 

@@ -19,6 +19,10 @@ package struct LeafFolder: Sendable {
     package struct Leaf: Sendable {
         /// What the data path presents.
         package let identity: ServiceIdentity
+        /// DER, leaf first.
+        package let chain: [[UInt8]]
+        /// The key that is here.
+        package let key: PublicKey
         /// The dates of the leaf.
         package let notBefore: Timestamp
         /// The last second of the leaf.
@@ -34,7 +38,7 @@ package struct LeafFolder: Sendable {
             return nil
         }
         do {
-            return try Self.leaf(chain: pair.chain, key: pair.key)
+            return try Self.leaf(chain: pair.chain, key: try SigningKey(pkcs8: pair.key))
         } catch {
             throw .unreadable(file: path, problem: "\(error)")
         }
@@ -47,21 +51,19 @@ package struct LeafFolder: Sendable {
         of service: ServiceName
     ) throws(EnrolmentError) -> Leaf {
         let path = certificatePath(service)
+        let leaf: Leaf
         do {
-            var secret = try Self.bytes(of: key)
-            defer { SecretBytes.wipe(&secret) }
-            let leaf = try Self.leaf(chain: chain, key: secret)
-            let blocks =
-                chain.map { PEM.Block(label: Certificate.pemLabel, bytes: $0) }
-                + [PEM.Block(label: SigningKey.pemLabel, bytes: secret)]
-            try FileSystem.replace(path, with: Array(PEM.encode(blocks).utf8))
-            try FileSystem.remove(keyPath(service))
-            return leaf
-        } catch let error as FileError {
-            throw .file(error)
+            leaf = try Self.leaf(chain: chain, key: key)
         } catch {
             throw .unreadable(file: path, problem: "\(error)")
         }
+        try KeyPairFile.write(
+            chain: chain,
+            key: key,
+            certificate: path,
+            key: keyPath(service)
+        )
+        return leaf
     }
 
     /// Removes certificate and key of a service.
@@ -82,25 +84,15 @@ package struct LeafFolder: Sendable {
         }
     }
 
-    private static func leaf(
-        chain: [[UInt8]],
-        key: [UInt8]
-    ) throws -> Leaf {
+    private static func leaf(chain: [[UInt8]], key: SigningKey) throws -> Leaf {
         let certificate = try Certificate(der: chain.first ?? [])
         return Leaf(
-            identity: try ServiceIdentity(chain: chain, privateKey: key),
+            identity: try ServiceIdentity(chain: chain, key: key),
+            chain: chain,
+            key: key.publicKey,
             notBefore: certificate.notBefore,
             notAfter: certificate.notAfter
         )
-    }
-
-    private static func bytes(of key: SigningKey) throws(CryptoError) -> [UInt8] {
-        try key.pkcs8().withBytes { bytes in
-            var copy: [UInt8] = []
-            copy.reserveCapacity(bytes.count)
-            for index in 0..<bytes.count { copy.append(bytes[index]) }
-            return copy
-        }
     }
 
     private func certificatePath(_ service: ServiceName) -> String {

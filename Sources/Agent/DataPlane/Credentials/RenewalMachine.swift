@@ -32,6 +32,8 @@ package struct RenewalMachine: Sendable {
     package enum Action: Equatable, Sendable {
         /// Make a key and a CSR and send it under this number.
         case request(id: UInt64, CertificateSubject)
+        /// No answer came in time: report it as `failed`, so that it is repeated after a pause.
+        case giveUp(id: UInt64)
         /// The service is no longer placed here: remove key and certificate.
         case forget(ServiceName)
     }
@@ -81,14 +83,12 @@ package struct RenewalMachine: Sendable {
 
     /// Time has passed while a server is connected; gives what is due.
     package mutating func ticked(now: Timestamp) -> [Action] {
-        for (subject, entry) in entries {
-            guard let pending = entry.pending, now - pending.since > Self.answerTimeout else {
-                continue
-            }
-            entries[subject]?.pending = nil
+        let overdue = entries.values.compactMap(\.pending).filter {
+            // A clock that was set back must not make an answer overdue for ever.
+            now - $0.since > Self.answerTimeout || now < $0.since
         }
+        var actions = overdue.map(\.id).sorted().map { Action.giveUp(id: $0) }
         var room = Self.pendingMax - entries.values.count { $0.pending != nil }
-        var actions: [Action] = []
         let due = entries.filter { $0.value.pending == nil && $0.value.nextAttempt <= now }
             .sorted { left, right in
                 (left.value.schedule?.notAfter ?? .distantPast, left.key.description)

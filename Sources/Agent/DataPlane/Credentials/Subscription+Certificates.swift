@@ -40,6 +40,7 @@ extension Subscription {
         for service in services.sorted() {
             do throws(EnrolmentError) {
                 guard let leaf = try leaves.read(service) else { continue }
+                try check(leaf, of: service)
                 identities[service] = leaf.identity
                 renewals.held(.service(service), schedule(leaf.notBefore, leaf.notAfter))
             } catch {
@@ -48,6 +49,27 @@ extension Subscription {
                     ["service": .describing(service), "problem": .describing(error)]
                 )
             }
+        }
+    }
+
+    /// Whether a certificate on disk is what peers accept of this service, its dates aside: one of
+    /// other roots or another name would be presented in vain until it is due.
+    private func check(
+        _ leaf: LeafFolder.Leaf,
+        of service: ServiceName
+    ) throws(EnrolmentError) {
+        do throws(IssuedChainError) {
+            try roots.check(
+                leaf.chain,
+                key: leaf.key,
+                identity: spiffeID(of: .service(service)),
+                now: min(
+                    max(settings.now(), leaf.identity.notBefore),
+                    leaf.identity.notAfter
+                )
+            )
+        } catch {
+            throw .unreadable(file: "the certificate of \(service)", problem: "\(error)")
         }
     }
 
@@ -73,6 +95,8 @@ extension Subscription {
             } catch {
                 logger.warning("a key could not be removed", ["problem": .describing(error)])
             }
+        case .giveUp(let id):
+            failed(id, "no answer", retryAfter: nil)
         case .request(let id, let subject):
             do {
                 let key = try keyForRequest(of: subject)
@@ -99,8 +123,8 @@ extension Subscription {
     }
 
     func received(_ answer: CertificateAnswer) async {
-        guard let subject = renewals.subject(of: answer.id),
-            let key = keysUnderWay.removeValue(forKey: answer.id)
+        guard let key = keysUnderWay.removeValue(forKey: answer.id),
+            let subject = renewals.subject(of: answer.id)
         else { return }
         guard answer.error == nil else {
             return failed(answer.id, answer.error ?? "", retryAfter: answer.retryAfter)
@@ -130,12 +154,12 @@ extension Subscription {
             renewals.held(subject, schedule(leaf.notBefore, leaf.notAfter))
             await enforce()
         case .agent:
-            let blocks = chain.map { PEM.Block(label: Certificate.pemLabel, bytes: $0) }
-            if try FileSystem.status(folder.keyPath) == nil {
-                // The key stood in the chain's file, which is about to be replaced.
-                try FileSystem.replace(folder.keyPath, with: Array(try key.pem().utf8))
-            }
-            try FileSystem.replace(folder.certificatePath, with: Array(PEM.encode(blocks).utf8))
+            try KeyPairFile.write(
+                chain: chain,
+                key: key,
+                certificate: folder.certificatePath,
+                key: folder.keyPath
+            )
             readOwnCertificate()
         }
         metrics.renewals.increment()

@@ -61,6 +61,11 @@ package final class EvidenceQueue: Sendable {
         }
     }
 
+    /// Counts a decision that is not kept.
+    package func drop() {
+        state.withLock { $0.droppedDecisionCount &+= 1 }
+    }
+
     /// Adds to the counters of a flow in the minute of `now`.
     package func count(_ permit: ConnectionPermit, _ amounts: FlowAmounts, now: Timestamp) {
         let minute = now.secondsSinceEpoch / 60

@@ -133,10 +133,16 @@ package struct EvidenceSpool: Sendable {
 
     /// The oldest batch that is not acknowledged.
     ///
-    /// One that cannot be read any more is given up, loudly: the server then sees the gap.
+    /// One that cannot be read any more is given up, loudly: the server then sees the gap. While the
+    /// process has no descriptor or memory left to read it with, there is none: whoever exhausts an
+    /// agent must not thereby remove what it has recorded.
     package mutating func oldest() -> EvidenceBatch? {
         while let first = stored.first {
-            if let batch = Self.read(path(of: first.batch)) { return batch }
+            do throws(FileError) {
+                if let batch = try Self.read(path(of: first.batch)) { return batch }
+            } catch {
+                return nil
+            }
             faults.append("evidence batch \(first.batch) is unreadable and was given up")
             stored.removeFirst()
             _ = try? FileSystem.remove(path(of: first.batch))
@@ -206,9 +212,16 @@ package struct EvidenceSpool: Sendable {
         }
     }
 
-    private static func read(_ path: String) -> EvidenceBatch? {
-        guard let bytes = try? AgentFolder.readIfPresent(path),
-            let document = try? JSON.parse(bytes, source: path, limits: .request)
+    /// Nil for what is no batch; throws only when nothing can be read at the moment.
+    private static func read(_ path: String) throws(FileError) -> EvidenceBatch? {
+        let bytes: [UInt8]?
+        do throws(FileError) {
+            bytes = try AgentFolder.readIfPresent(path)
+        } catch {
+            if error.isShortage { throw error }
+            return nil
+        }
+        guard let bytes, let document = try? JSON.parse(bytes, source: path, limits: .request)
         else { return nil }
         return try? FieldReader.read(document) { reader throws(FieldError) in
             try EvidenceBatch(from: &reader)
@@ -222,7 +235,7 @@ package struct EvidenceSpool: Sendable {
                 continue
             }
             let byteCount = try FileSystem.status("\(directory)/\(name)")?.byteCount ?? 0
-            guard let batch = Self.read("\(directory)/\(name)"), batch.batch == number else {
+            guard let batch = try Self.read("\(directory)/\(name)"), batch.batch == number else {
                 faults.append("evidence batch \(number) is unreadable and was given up")
                 try FileSystem.remove("\(directory)/\(name)")
                 nextBatch = max(nextBatch, number + 1)

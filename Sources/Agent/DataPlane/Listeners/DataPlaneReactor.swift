@@ -20,7 +20,7 @@ final class DataPlaneReactor {
     let serverContext: TLSContext
     let clientContext: TLSContext
 
-    private(set) var configuration: EnforcedConfiguration?
+    var configuration: EnforcedConfiguration?
     private(set) var live = LiveConnections()
     private(set) var meshListener: Listener?
     private(set) var upstreamListeners: [UInt16: Listener] = [:]
@@ -31,20 +31,29 @@ final class DataPlaneReactor {
     private var warm: [RelayConnection] = []
     private var sweepTimer = TimerToken.none
     private var sweepCount = 0
-    private var acceptFailureCount = 0
-    private var decisionTimer = TimerToken.none
-    private var decisionEdge = Timestamp.distantFuture
+    private var strangers = StrangerBudget()
+    var acceptFailureCount = 0
+    /// Inbound connections whose peers have not proved who they are.
+    var pendingHandshakes = PendingHandshakes()
+    let handshakesMax: Int
+    /// When and what for all connections are decided again.
+    var decisionTimer = TimerToken.none
+    var decisionEdge = Timestamp.distantFuture
+    var latestDecision = (wall: Timestamp.distantPast, instant: Reactor.Instant.now)
+    var latestLossCheck = Reactor.Instant.now
 
     init(
         reactor: Reactor,
         settings: DataPlaneSettings,
         connectionsMax: Int,
+        handshakesMax: Int,
         metrics: DataPlaneMetrics,
         logger: Logger
     ) throws(TLSConfigurationError) {
         self.reactor = reactor
         self.settings = settings
         self.connectionsMax = connectionsMax
+        self.handshakesMax = handshakesMax
         self.metrics = metrics
         self.logger = logger
         evidence = EvidenceQueue()
@@ -101,6 +110,8 @@ extension DataPlaneReactor {
             peerAddress: peer
         )
         live.insert(connection)
+        // From now on the clock is watched closely.
+        if live.count == 1 { armDecision(settings.now()) }
         if port == nil { metrics.inbound.increment() } else { metrics.outbound.increment() }
         guard live.count <= connectionsMax, !isDraining else {
             // The descriptor closes here: there is no session yet whose alert could tell more.
@@ -109,12 +120,22 @@ extension DataPlaneReactor {
         if let port {
             connection.beginOutbound(descriptor, port: port)
         } else {
+            pendingHandshakes.insert(connection)
             connection.beginInbound(descriptor)
+            shedHandshakes()
+        }
+    }
+
+    /// Gives up the oldest handshakes when there are too many: those of peers that hold them open,
+    /// for an honest one is over long before it is the oldest.
+    private func shedHandshakes() {
+        while pendingHandshakes.count > handshakesMax, let oldest = pendingHandshakes.takeOldest() {
+            oldest.refuse(.refused(.overloaded))
         }
     }
 
     /// Opens the upstream ports that are new and closes those that are gone; no other is touched.
-    private func followUpstreams(of configuration: EnforcedConfiguration) {
+    func followUpstreams(of configuration: EnforcedConfiguration) {
         let wanted = configuration.snapshot.routesByPort
         for (port, listener) in upstreamListeners where wanted[port] == nil {
             listener.close()
@@ -161,58 +182,6 @@ extension DataPlaneReactor {
     }
 }
 
-// Enforcing.
-extension DataPlaneReactor {
-    /// Enforces another configuration: new handshakes see it at once, live connections are decided
-    /// again before this returns.
-    func apply(_ configuration: EnforcedConfiguration) {
-        self.configuration = configuration
-        verification.value.replace(configuration)
-        decideAll()
-    }
-
-    /// Decides every live connection again and finds the next moment to do so.
-    func decideAll() {
-        noteAcceptFailures()
-        guard let configuration else { return }
-        let now = settings.now()
-        var memory: [LiveQuestion: Ruling] = [:]
-        for connection in live.all {
-            connection.decideAgain(configuration, now: now, memory: &memory)
-        }
-        var edges = live.all.map(\.leavesEnd).map { $0 + .seconds(1) }.filter { $0 > now }
-        if configuration.snapshot.expires > now { edges.append(configuration.snapshot.expires) }
-        if let transition = configuration.snapshot.nextTransition(after: now) {
-            edges.append(transition)
-        }
-        schedule(edges.min() ?? .distantFuture, now: now)
-        // Also each time later, for a port that somebody else held may be free by then.
-        if !isDraining { followUpstreams(of: configuration) }
-    }
-
-    private func noteAcceptFailures() {
-        let count = upstreamListeners.values.reduce(meshListener?.failedCount ?? 0) {
-            $0 + $1.failedCount
-        }
-        metrics.acceptFailures.increment(by: max(0, count - acceptFailureCount))
-        acceptFailureCount = count
-    }
-
-    /// Makes sure that the end of a connection's leaves is noticed.
-    func watch(_ leavesEnd: Timestamp) {
-        let edge = leavesEnd + .seconds(1)
-        if edge < decisionEdge { schedule(edge, now: settings.now()) }
-    }
-
-    private func schedule(_ edge: Timestamp, now: Timestamp) {
-        decisionEdge = edge
-        reactor.cancel(decisionTimer)
-        let limit = DataPlaneLimits.decisionIntervalMax
-        let delay = edge == .distantFuture ? limit : min(limit, max(.zero, edge - now))
-        decisionTimer = reactor.schedule(after: delay) { [weak self] _ in self?.decideAll() }
-    }
-}
-
 // What connections report.
 extension DataPlaneReactor {
     func relayBegan(_ connection: RelayConnection, _ permit: ConnectionPermit) {
@@ -225,7 +194,12 @@ extension DataPlaneReactor {
         evidence.count(permit, amounts, now: settings.now())
     }
 
+    func handshakeEnded(_ connection: RelayConnection) {
+        pendingHandshakes.remove(connection)
+    }
+
     func ended(_ connection: RelayConnection) {
+        pendingHandshakes.remove(connection)
         live.remove(connection)
     }
 
@@ -268,6 +242,9 @@ extension DataPlaneReactor {
         )
         // Without a snapshot the agent has no name yet under which it could give evidence.
         guard let snapshot = configuration?.snapshot else { return }
+        guard source != nil || strangers.admits(peerAddress.ipAddress, now: now) else {
+            return evidence.drop()
+        }
         evidence.add(
             Decision(
                 id: id,

@@ -18,10 +18,13 @@ extension RelayConnection {
     ) {
         guard phase != .closed, phase != .lingering else { return }
         record(ruling, source: source, destination: destination, detail: detail)
+        lane.handshakeEnded(self)
         guard isInbound, phase == .handshaking, session?.status == .failed, secure.isOpen else {
             return abort()
         }
         phase = .lingering
+        // The alert is in the socket or held; nothing else will be said.
+        session = nil
         arm(DataPlaneLimits.lingerTimeout)
         linger()
     }
@@ -63,6 +66,7 @@ extension RelayConnection {
         plainToken = .none
         heldForPlain = []
         heldForSecure = []
+        session = nil
         machine.wasFlushed(.secure)
         arm(DataPlaneLimits.cutGrace)
         linger()
@@ -73,6 +77,17 @@ extension RelayConnection {
     func abort() {
         if plain.isOpen { try? plain.setResetOnClose() }
         end(resetting: false)
+    }
+
+    /// Gives up another agent that vanished while bytes were under way to it.
+    func checkDelivery(now: Reactor.Instant, timeout: Duration) {
+        guard phase == .relaying, awaitsDelivery, let delivery = try? secure.delivery() else {
+            return
+        }
+        awaitsDelivery = delivery.isUnderWay
+        guard loss.observed(delivery, now: now, timeout: timeout) else { return }
+        record(.refused(.peerReset), detail: "nothing was acknowledged any more")
+        abort()
     }
 
     private func stopCounting() {

@@ -21,6 +21,7 @@ extension RelayConnection {
         guard let peer = session?.peer, let id = try? SPIFFEID(peer.name) else {
             return refuse(.refused(.noClientCertificate))
         }
+        lane.handshakeEnded(self)
         leavesEnd = min(leavesEnd, peer.notAfter)
         lane.watch(leavesEnd)
         if isInbound {
@@ -71,14 +72,15 @@ extension RelayConnection {
 
 // The way from the mesh port to a local instance.
 extension RelayConnection {
-    /// Starts the handshake of a connection that the mesh port accepted.
+    /// Waits for the handshake of a connection that the mesh port accepted.
+    ///
+    /// The session is made when the first bytes come: a peer that stays silent costs a socket.
     func beginInbound(_ accepted: consuming Descriptor) {
         secure = accepted
         do {
             try secure.setNoDelay()
             try watchForLoss()
             if peerAddress.isLoopback { secure.setCongestionControl("cubic") }
-            session = try TLSSession(server: lane.serverContext)
             secureToken = try reactor.register(
                 secure,
                 tag: RelayMachine.Side.secure.rawValue,
@@ -90,10 +92,10 @@ extension RelayConnection {
         arm(lane.settings.handshakeTimeout)
     }
 
-    /// Makes the kernel notice an agent that vanished without a word.
+    /// Makes the kernel notice an agent that vanished while the connection was quiet; while bytes
+    /// are under way, `checkDelivery` does.
     func watchForLoss() throws(SystemError) {
         try secure.setKeepAlive()
-        try secure.setUserTimeout(DataPlaneLimits.unacknowledgedTimeout)
     }
 
     /// Decides the proven identity, then looks for an instance.

@@ -114,7 +114,7 @@ extension RelayConnection {
             switch secure.receive(into: &room) {
             case .wouldBlock:
                 machine.wasDrained(.secure)
-                return session?.status
+                return session?.status ?? .handshaking
             case .endOfFile:
                 machine.wasDrained(.secure)
                 return session?.receiveEnd()
@@ -130,15 +130,16 @@ extension RelayConnection {
         case .handshaking: break
         case .open: handshakeMayBeComplete()
         case .peerFinished:
-            handshakeMayBeComplete()
+            // Noted first: the relay that a completed handshake begins must see it.
             machine.ended(.secure)
+            handshakeMayBeComplete()
         case .failed: sessionFailed()
         }
     }
 
     /// Nil when the bytes that TLS gave cannot be passed on.
     private func decrypt(_ input: Span<UInt8>) -> TLSStatus? {
-        guard let session else { return nil }
+        guard let session = session ?? beginServerSession() else { return nil }
         return reactor.withScratch { plaintext in
             let progress = reactor.withScratch { ciphertext in
                 let progress = session.receive(
@@ -152,6 +153,10 @@ extension RelayConnection {
                 return isSent || progress.status == .failed ? progress : nil
             }
             guard let progress else { return nil }
+            // Room is given for all of it; what a peer keeps back by force is not skipped over.
+            guard progress.consumedByteCount == input.count || progress.status == .failed else {
+                return nil
+            }
             byteCountFromSecure &+= UInt64(progress.plaintextByteCount)
             guard put(plaintext.span.extracting(first: progress.plaintextByteCount), to: .plain)
             else { return nil }
@@ -160,11 +165,21 @@ extension RelayConnection {
     }
 }
 
+// A server's session begins with the first bytes.
+extension RelayConnection {
+    private func beginServerSession() -> TLSSession? {
+        guard isInbound, phase == .handshaking else { return nil }
+        session = try? TLSSession(server: lane.serverContext)
+        return session
+    }
+}
+
 // Sending, and what does not fit.
 extension RelayConnection {
     /// Sends, and holds what does not fit; false when the side is gone or holds too much.
     func put(_ bytes: Span<UInt8>, to side: RelayMachine.Side) -> Bool {
         guard !bytes.isEmpty else { return true }
+        if side == .secure { awaitsDelivery = true }
         guard machine.maySend(to: side) else { return hold(bytes, for: side) }
         let result = side == .plain ? plain.send(bytes) : secure.send(bytes)
         switch result {

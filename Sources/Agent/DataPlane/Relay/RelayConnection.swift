@@ -61,6 +61,11 @@ final class RelayConnection: EventHandler, TimerHandler {
     var reportedFromPlain: UInt64 = 0
     var reportedFromSecure: UInt64 = 0
     var lingerByteCount = 0
+    /// Whether the lane counts it among those that have not proved who they are.
+    var isHandshakePending = false
+    /// Whether bytes may be on their way to the other agent, and since when it is silent.
+    var awaitsDelivery = false
+    var loss = LossWatch()
     /// Whether it counts as open in metrics and flows.
     var isCounted = false
     /// Whether bytes moved since the latest sweep, and whether the sweep knows the connection.

@@ -18,11 +18,11 @@ package struct AgentFolder: Sendable {
         self.path = path.count > 1 && path.hasSuffix("/") ? String(path.dropLast()) : path
     }
 
-    /// The agent's private key.
+    /// The agent's private key, where it is kept apart from the certificate.
     package var keyPath: String { "\(path)/\(AgentFiles.key)" }
     /// The key of an enrolment that is under way.
     package var newKeyPath: String { "\(path)/\(AgentFiles.key).new" }
-    /// The agent's certificate chain.
+    /// The agent's certificate chain with its key.
     package var certificatePath: String { "\(path)/\(AgentFiles.certificate)" }
     /// Who the agent is and which servers it knows.
     package var enrolmentPath: String { "\(path)/\(AgentFiles.enrolment)" }

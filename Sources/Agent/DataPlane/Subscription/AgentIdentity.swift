@@ -45,7 +45,7 @@ package struct AgentIdentity: Sendable {
     /// The last second of the leaf.
     package let notAfter: Timestamp
 
-    /// Reads `agent.pem` and `agent.key`.
+    /// Reads `agent.pem`, and `agent.key` where the key is kept apart.
     package init(in folder: AgentFolder) throws(EnrolmentError) {
         let pair = try KeyPairFile.read(
             certificate: folder.certificatePath,
@@ -112,6 +112,31 @@ enum KeyPairFile {
             throw error
         } catch {
             throw .unreadable(file: keyPath, problem: "\(error)")
+        }
+    }
+
+    /// Writes chain and key as one file, so that a crash cannot tear them apart, and removes a key
+    /// that was kept apart.
+    static func write(
+        chain: [[UInt8]],
+        key: SigningKey,
+        certificate certificatePath: String,
+        key keyPath: String
+    ) throws(EnrolmentError) {
+        do {
+            var secret = try key.pkcs8().withBytes { bytes in
+                bytes.indices.map { bytes[$0] }
+            }
+            defer { SecretBytes.wipe(&secret) }
+            let blocks =
+                chain.map { PEM.Block(label: Certificate.pemLabel, bytes: $0) }
+                + [PEM.Block(label: SigningKey.pemLabel, bytes: secret)]
+            try FileSystem.replace(certificatePath, with: Array(PEM.encode(blocks).utf8))
+            try FileSystem.remove(keyPath)
+        } catch let error as FileError {
+            throw .file(error)
+        } catch {
+            throw .unreadable(file: certificatePath, problem: "\(error)")
         }
     }
 

@@ -171,7 +171,7 @@ extension Subscription {
         case .ping(let number):
             send(.pong(number))
         case .pong:
-            break
+            subscriber?.pongReceived()
         case .refusal(let refusal):
             lastRefusal = ("\(refusal.code): \(refusal.text)", settings.now())
             return "\(refusal.code): \(refusal.text)"
@@ -185,7 +185,7 @@ extension Subscription {
 
     /// Queues a message; a server that does not read loses the connection.
     func send(_ message: Message) {
-        guard let connection else { return }
+        guard connection != nil else { return }
         guard let bytes = try? Frame.encode(message) else {
             logger.error(
                 "a message is too large to send",
@@ -198,25 +198,30 @@ extension Subscription {
             return breakLink("the server does not read")
         }
         outbox.append(bytes)
-        guard !isSending else { return }
+        startSending()
+    }
+
+    private func startSending() {
+        guard let connection, !isSending, !outbox.isEmpty else { return }
         isSending = true
         Task { await self.drainOutbox(to: connection) }
     }
 
     private func drainOutbox(to stream: StreamConnection) async {
-        defer { isSending = false }
-        while !outbox.isEmpty {
+        while connection === stream, !outbox.isEmpty {
             let bytes = outbox.removeFirst()
             outboxByteCount -= bytes.count
             do throws(StreamError) {
                 try await stream.write(bytes)
             } catch {
-                outbox = []
-                outboxByteCount = 0
+                // Its reader notices and empties the outbox.
                 await stream.close()
-                return
+                break
             }
         }
+        isSending = false
+        // What waits by now may belong to the connection after this one.
+        if connection !== stream { startSending() }
     }
 
     /// Waits a moment until everything is sent, at the end of the process.

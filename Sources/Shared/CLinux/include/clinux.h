@@ -75,7 +75,8 @@ int32_t clinux_local_address(int32_t descriptor, clinux_address *address);
 int32_t clinux_peer_address(int32_t descriptor, clinux_address *address);
 int32_t clinux_set_no_delay(int32_t descriptor, int32_t enabled);
 int32_t clinux_set_keepalive(int32_t descriptor, int32_t idle, int32_t interval, int32_t probes);
-int32_t clinux_set_user_timeout(int32_t descriptor, uint32_t milliseconds);
+/// Segments that the peer has not acknowledged, and the milliseconds since it acknowledged anything.
+int32_t clinux_delivery(int32_t descriptor, uint32_t *unacknowledged, uint32_t *silence);
 int32_t clinux_set_congestion(int32_t descriptor, const char *name);
 int32_t clinux_set_reset_on_close(int32_t descriptor);
 /// The pending socket error as a positive errno, 0 for none.

@@ -39,6 +39,19 @@ package enum Socket {
         package let pid: Int32
     }
 
+    /// What a TCP socket has sent and its peer has not acknowledged.
+    package struct Delivery: Hashable, Sendable {
+        /// Whether any segment is not acknowledged.
+        package let isUnderWay: Bool
+        /// Since the peer acknowledged anything.
+        package let silence: Duration
+
+        package init(isUnderWay: Bool, silence: Duration) {
+            self.isUnderWay = isUnderWay
+            self.silence = silence
+        }
+    }
+
     /// Listens with SO_REUSEADDR; with `sharesPort` (SO_REUSEPORT) several listeners split the work.
     ///
     /// An IPv6 wildcard takes IPv6 only. The file of a unix socket must not exist yet.
@@ -157,13 +170,16 @@ extension Descriptor {
         try SystemError.check(result, .setsockopt)
     }
 
-    /// Ends the connection when sent bytes stay unacknowledged for so long (TCP_USER_TIMEOUT).
-    package borrowing func setUserTimeout(_ timeout: Duration) throws(SystemError) {
-        let parts = timeout.components
-        let milliseconds =
-            UInt32(clamping: parts.seconds) &* 1_000
-            &+ UInt32(clamping: parts.attoseconds / 1_000_000_000_000_000)
-        try SystemError.check(clinux_set_user_timeout(number, milliseconds), .setsockopt)
+    /// Whether bytes are under way to a TCP peer, and how long it has acknowledged nothing.
+    ///
+    /// What waits for a peer that keeps its window shut is not under way. TCP_USER_TIMEOUT cannot
+    /// tell the two apart: it would end a connection whose reader pauses.
+    package borrowing func delivery() throws(SystemError) -> Socket.Delivery {
+        var unacknowledged: UInt32 = 0
+        var silence: UInt32 = 0
+        let result = unsafe clinux_delivery(number, &unacknowledged, &silence)
+        try SystemError.check(result, .getsockopt)
+        return Socket.Delivery(isUnderWay: unacknowledged > 0, silence: .milliseconds(silence))
     }
 
     /// Chooses the congestion control of this socket; false when the kernel does not have it.

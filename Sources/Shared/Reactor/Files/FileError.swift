@@ -47,6 +47,13 @@ package struct FileError: Error, Hashable, Sendable, CustomStringConvertible {
             }
     }
 
+    /// Whether the process or the host only lacks something now, which says nothing of the file.
+    package var isShortage: Bool {
+        guard case .system(let error) = reason else { return false }
+        return error.isOutOfDescriptors
+            || [ENOMEM, ENOBUFS, EAGAIN, EINTR].contains(error.errno)
+    }
+
     package var description: String {
         switch reason {
         case .notFound: "\(path): does not exist"
