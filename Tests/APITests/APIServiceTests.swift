@@ -15,7 +15,16 @@ import Wire
         // One task at a time owns it: each test awaits its own requests.
         var ran: [String] = []
         var denied: [RequiredRight] = []
-        var stored: [String: APIServices.Replay] = [:]
+        var claims: [String: (hash: [UInt8], answer: StoredAnswer?)] = [:]
+
+        func claim(_ key: String, _ hash: [UInt8]) -> CreationClaim {
+            guard let known = claims[key] else {
+                claims[key] = (hash, nil)
+                return .claimed
+            }
+            guard known.hash == hash else { return .mismatched }
+            return known.answer.map { .answered($0) } ?? .inProgress
+        }
     }
 
     let log = Log()
@@ -32,10 +41,11 @@ import Wire
             }
         }
         services.recordDenial = { _, right in log.denied.append(right) }
-        services.replay = { caller, key in log.stored[caller.principal + key.text] }
-        services.remember = { caller, key, replay in
-            log.stored[caller.principal + key.text] = replay
+        services.claim = { caller, key, hash in log.claim(caller.principal + key.text, hash) }
+        services.complete = { caller, key, answer in
+            log.claims[caller.principal + key.text]?.answer = answer
         }
+        services.abandon = { caller, key in log.claims[caller.principal + key.text] = nil }
         services.waitEnforced = { revision, _ in
             .init(revision: revision, acknowledged: ["a"], pending: ["b"], isComplete: false)
         }
@@ -242,6 +252,18 @@ import Wire
         #expect(log.ran == ["post"])
         let other = try await send(.post, "/v1/things", body: #"{"a":2}"#, key)
         #expect(other.status == 409)
+        #expect(other.body["code"]?.text == "request.idempotency_key")
+    }
+
+    @Test func aCreationThatIsBeingWorkedOnIsNotBegunAgain() async throws {
+        // The digest of these services is the request itself.
+        let request = Array("createThing\n/v1/things\n{\"a\":1}".utf8)
+        log.claims["token/1k2"] = (request, nil)
+        let key = [("idempotency-key", "k2")]
+        let early = try await send(.post, "/v1/things", body: #"{"a":1}"#, key)
+        #expect(early.status == 409)
+        #expect(early.body["code"]?.text == "request.in_progress")
+        #expect(log.ran.isEmpty)
     }
 
     @Test func enrolmentNeedsItsServerName() async throws {

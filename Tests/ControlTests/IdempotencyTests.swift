@@ -8,7 +8,7 @@ import Testing
     @Test func aRepeatedCreationIsAnsweredOnce() async throws {
         try await ControlFixture.with { fixture in
             let keys = fixture.control.idempotency
-            func claim(_ hash: UInt8, as principal: String = "p") async throws -> IdempotencyClaim {
+            func claim(_ hash: UInt8, as principal: String = "p") async throws -> CreationClaim {
                 try await keys.claim(principal: principal, key: "k", requestHash: [hash])
             }
             #expect(try await claim(1) == .claimed)
@@ -16,7 +16,7 @@ import Testing
             #expect(try await claim(2) == .mismatched)
             #expect(try await claim(2, as: "q") == .claimed)
             try await keys.complete(principal: "p", key: "k", status: 201, body: [7])
-            #expect(try await claim(1) == .answered(status: 201, body: [7]))
+            #expect(try await claim(1) == .answered(StoredAnswer(status: 201, body: [7])))
             #expect(try await claim(2) == .mismatched)
             try await keys.abandon(principal: "q", key: "k")
             #expect(try await claim(3, as: "q") == .claimed)

@@ -190,32 +190,46 @@ package struct APIService: Sendable {
         let hash = services.digest(
             Array("\(route.name)\n\(request.head.target.originForm)\n".utf8) + request.body
         )
-        if let replay = try await services.replay(caller, key) {
-            guard replay.requestHash == hash else {
-                throw .conflict(
-                    Complaint(
-                        "request.idempotency_key",
-                        "this Idempotency-Key was used for another request; use a fresh one"
-                    )
-                )
-            }
+        switch try await services.claim(caller, key, hash) {
+        case .claimed: break
+        case .answered(let answer):
             return JSONResponse.make(
-                HTTP.Status(replay.status) ?? .ok,
-                bytes: replay.body,
+                HTTP.Status(answer.status) ?? .ok,
+                bytes: answer.body,
                 type: MediaType.jsonText,
                 requestID: caller.requestID
             )
+        case .mismatched:
+            throw .conflict(
+                Complaint(
+                    "request.idempotency_key",
+                    "this Idempotency-Key was used for another request; use a fresh one"
+                )
+            )
+        case .inProgress:
+            throw .conflict(
+                Complaint(
+                    "request.in_progress",
+                    "a request with this Idempotency-Key is being worked on; repeat it in a moment"
+                )
+            )
         }
-        let response = try await perform(routed, route, preamble, requestID: caller.requestID)
+        let response: HTTPResponse
+        do throws(ControlError) {
+            response = try await perform(routed, route, preamble, requestID: caller.requestID)
+        } catch {
+            // What may have happened keeps its key: the claim lapses by itself.
+            if error.code != "storage.outcome_unknown" {
+                try? await services.abandon(caller, key)
+            }
+            throw error
+        }
         if case .bytes(let body) = response.body {
-            try await services.remember(
+            // It happened: the caller hears of it even where nobody will be able to repeat it.
+            try? await services.complete(
                 caller,
                 key,
-                APIServices.Replay(
-                    requestHash: hash,
-                    status: response.status.code,
-                    body: body
-                )
+                StoredAnswer(status: response.status.code, body: body)
             )
         }
         return response

@@ -16,25 +16,23 @@ extension APIServices {
         recordDenial = { caller, right in
             control.identity.recordDenial(of: caller, on: right.path)
         }
-        replay = { caller, key async throws(ControlError) in
-            let found = try await control.idempotency.find(
+        claim = { caller, key, hash async throws(ControlError) in
+            try await control.idempotency.claim(
                 principal: caller.principal,
-                key: key.text
+                key: key.text,
+                requestHash: hash
             )
-            return found.map {
-                Replay(requestHash: $0.requestHash, status: $0.status, body: $0.body)
-            }
         }
-        remember = { caller, key, replay async throws(ControlError) in
-            try await control.idempotency.keep(
-                StoredAnswer(
-                    requestHash: replay.requestHash,
-                    status: replay.status,
-                    body: replay.body
-                ),
+        complete = { caller, key, answer async throws(ControlError) in
+            try await control.idempotency.complete(
                 principal: caller.principal,
-                key: key.text
+                key: key.text,
+                status: answer.status,
+                body: answer.body
             )
+        }
+        abandon = { caller, key async throws(ControlError) in
+            try await control.idempotency.abandon(principal: caller.principal, key: key.text)
         }
         digest = Idempotency.hash
         metrics = { control.metrics.prometheusText() }

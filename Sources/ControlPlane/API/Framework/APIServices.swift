@@ -5,19 +5,6 @@ import Wire
 
 /// What the API asks of the rooms below for every request; the wiring fills it in.
 package struct APIServices: Sendable {
-    /// An answer that was given before to the same creation.
-    package struct Replay: Sendable {
-        package let requestHash: [UInt8]
-        package let status: Int
-        package let body: [UInt8]
-
-        package init(requestHash: [UInt8], status: Int, body: [UInt8]) {
-            self.requestHash = requestHash
-            self.status = status
-            self.body = body
-        }
-    }
-
     /// Who enforces a revision already.
     package struct Enforcement: Sendable, Equatable {
         package let revision: Int64
@@ -57,11 +44,14 @@ package struct APIServices: Sendable {
             async throws(ControlError) -> Caller
     /// Puts a refused right into the audit trail.
     package var recordDenial: @Sendable (Caller, RequiredRight) async -> Void
-    /// The answer stored under the caller's key, if there is one.
-    package var replay: @Sendable (Caller, IdempotencyKey) async throws(ControlError) -> Replay?
-    /// Stores an answer under the caller's key.
-    package var remember:
-        @Sendable (Caller, IdempotencyKey, Replay) async throws(ControlError) -> Void
+    /// Claims the caller's key for a request with this digest, or says what happened to it.
+    package var claim:
+        @Sendable (Caller, IdempotencyKey, [UInt8]) async throws(ControlError) -> CreationClaim
+    /// Stores the answer of a claimed request.
+    package var complete:
+        @Sendable (Caller, IdempotencyKey, StoredAnswer) async throws(ControlError) -> Void
+    /// Frees the key of a claimed request that had no effect.
+    package var abandon: @Sendable (Caller, IdempotencyKey) async throws(ControlError) -> Void
     /// Waits until live agents acknowledged a revision, at most so long.
     package var waitEnforced: @Sendable (Int64, Duration) async -> Enforcement
     /// Digest of a request for its idempotency key.
@@ -81,8 +71,9 @@ package struct APIServices: Sendable {
             throw .unavailable(Complaint("server.starting", "the server is still starting"))
         }
         recordDenial = { _, _ in }
-        replay = { _, _ in nil }
-        remember = { _, _, _ in }
+        claim = { _, _, _ in .claimed }
+        complete = { _, _, _ in }
+        abandon = { _, _ in }
         waitEnforced = { revision, _ in
             Enforcement(
                 revision: revision,

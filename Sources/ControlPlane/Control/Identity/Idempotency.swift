@@ -1,18 +1,27 @@
 import Crypto
-package import Store
+import Store
 import Wire
 
 /// An answer that is given again to the same request.
 package struct StoredAnswer: Equatable, Sendable {
-    package let requestHash: [UInt8]
     package let status: Int
     package let body: [UInt8]
 
-    package init(requestHash: [UInt8], status: Int, body: [UInt8]) {
-        self.requestHash = requestHash
+    package init(status: Int, body: [UInt8]) {
         self.status = status
         self.body = body
     }
+}
+
+/// What is known about a creation that its caller may repeat.
+package enum CreationClaim: Equatable, Sendable {
+    /// Nobody has used the key: the caller works, then completes or abandons.
+    case claimed
+    case answered(StoredAnswer)
+    /// The key belongs to another request.
+    case mismatched
+    /// The same request is being worked on.
+    case inProgress
 }
 
 /// Creations that their callers may repeat without doing them twice.
@@ -30,7 +39,7 @@ package struct Idempotency: Sendable {
         principal: String,
         key: String,
         requestHash: [UInt8]
-    ) async throws(ControlError) -> IdempotencyClaim {
+    ) async throws(ControlError) -> CreationClaim {
         guard (1...Self.keyBytesMax).contains(key.utf8.count), Text.isPrintableASCII(key) else {
             throw .invalid(
                 "idempotency_key.invalid",
@@ -38,13 +47,19 @@ package struct Idempotency: Sendable {
                 "must be 1 to \(Self.keyBytesMax) printable ASCII characters"
             )
         }
-        return try await control.write { database in
+        let claim = try await control.write { database in
             try await IdempotencyRepository.claim(
                 principal: principal,
                 key: key,
                 requestHash: requestHash,
                 in: database
             )
+        }
+        return switch claim {
+        case .claimed: .claimed
+        case .answered(let status, let body): .answered(StoredAnswer(status: status, body: body))
+        case .mismatched: .mismatched
+        case .inProgress: .inProgress
         }
     }
 
@@ -64,39 +79,6 @@ package struct Idempotency: Sendable {
                 in: database
             )
         }
-    }
-
-    /// The answer that was kept under a key, if there is one.
-    package func find(
-        principal: String,
-        key: String
-    ) async throws(ControlError) -> StoredAnswer? {
-        let found = try await control.read { database in
-            try await IdempotencyRepository.find(principal: principal, key: key, in: database)
-        }
-        return found.map {
-            StoredAnswer(requestHash: $0.requestHash, status: $0.status, body: $0.body)
-        }
-    }
-
-    /// Keeps an answer under a key that nobody has used; the first one stays.
-    package func keep(
-        _ answer: StoredAnswer,
-        principal: String,
-        key: String
-    ) async throws(ControlError) {
-        let claim = try await claim(
-            principal: principal,
-            key: key,
-            requestHash: answer.requestHash
-        )
-        guard claim == .claimed else { return }
-        try await complete(
-            principal: principal,
-            key: key,
-            status: answer.status,
-            body: answer.body
-        )
     }
 
     /// The hash by which a repeated request is recognised.

@@ -59,26 +59,6 @@ package enum IdempotencyRepository {
         )
     }
 
-    /// The answer under a key: the hash of its request, the status and the body.
-    package static func find(
-        principal: String,
-        key: String,
-        in transaction: PostgresTransaction
-    ) async throws(PostgresError) -> (requestHash: [UInt8], status: Int, body: [UInt8])? {
-        let row = try await transaction.query(
-            """
-            SELECT request_hash, status, body FROM turnpike.idempotency_keys
-            WHERE principal = \(principal) AND key = \(key) AND status IS NOT NULL
-            AND created_at >= clock_timestamp() - make_interval(hours => \(keepHours))
-            """
-        ).optional()
-        guard let row else { return nil }
-        return (
-            try row.decode("request_hash"), Int(try row.decode("status", as: Int32.self)),
-            try row.decodeIfPresent("body") ?? []
-        )
-    }
-
     /// Keeps the answer of a claimed request.
     package static func complete(
         principal: String,
