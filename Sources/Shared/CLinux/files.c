@@ -65,6 +65,7 @@ static int32_t filled(int result, const struct stat *from, clinux_file_status *t
     to->mode = from->st_mode;
     to->uid = from->st_uid;
     to->gid = from->st_gid;
+    to->device = (uint64_t)from->st_dev;
     to->modified_nanoseconds = (int64_t)from->st_mtim.tv_sec * 1000000000 + from->st_mtim.tv_nsec;
     return 0;
 }

@@ -92,6 +92,12 @@ enum ServeCommand {
                 Console.say("listening api \(replica.apiAddress)")
                 Console.say("listening agents \(replica.agentAddress)")
             }
+            if SecretFiles(configuration: configuration).isKeyBesideData {
+                logger.warning(
+                    "keys.kek_file lies on the volume of data_directory: keep it on another one",
+                    ["file": .text(configuration.kekFile)]
+                )
+            }
             replica.announce()
             await stop.wait()
             await replica.stop()

@@ -30,6 +30,17 @@ struct SecretFiles {
         }
     }
 
+    /// Whether the key lies on the volume of what it opens: a copy of that volume has both.
+    ///
+    /// With a database elsewhere the data directory holds nothing that is sealed.
+    var isKeyBesideData: Bool {
+        guard configuration.databaseURL == nil,
+            let key = try? FileSystem.status(configuration.kekFile),
+            let data = try? FileSystem.status(configuration.dataDirectory)
+        else { return false }
+        return key.device == data.device
+    }
+
     /// Writes the trust key where it leaves this process for good.
     func writeTrustKey(_ pem: String) throws {
         try write(pem, to: configuration.trustKeyFile)

@@ -181,6 +181,7 @@ typedef struct {
     uint32_t mode;
     uint32_t uid;
     uint32_t gid;
+    uint64_t device;
     int64_t modified_nanoseconds;
 } clinux_file_status;
 

@@ -17,6 +17,8 @@ package enum FileSystem {
         package let mode: UInt32
         package let uid: UInt32
         package let gid: UInt32
+        /// The file system that holds it.
+        package let device: UInt64
         /// Since 1970-01-01T00:00:00Z.
         package let modifiedNanoseconds: Int64
 
@@ -32,6 +34,7 @@ package enum FileSystem {
             mode = form.mode & 0o7777
             uid = form.uid
             gid = form.gid
+            device = form.device
             modifiedNanoseconds = form.modified_nanoseconds
         }
     }
