@@ -44,6 +44,7 @@ package struct Migrator: Sendable {
                 progress(migration)
                 try await apply(migration, connection)
             }
+            try await letServe(connection)
             outcome = .success(pending)
         } catch {
             outcome = .failure(error)
@@ -122,6 +123,34 @@ package struct Migrator: Sendable {
             }
         } catch {
             throw .failed(name: migration.description, error)
+        }
+    }
+
+    /// Lets the role that migrates act as the one that serves, which it need not have made.
+    private func letServe(_ connection: PostgresConnection) async throws(MigrationError) {
+        guard !migrations.isEmpty else { return }
+        do throws(PostgresError) {
+            try await connection.query(
+                """
+                DO $$
+                DECLARE
+                    may_become text := CASE
+                        WHEN current_setting('server_version_num')::integer >= 160000 THEN 'SET'
+                        ELSE 'MEMBER' END;
+                BEGIN
+                    IF NOT pg_has_role(current_user, 'turnpike_runtime', may_become) THEN
+                        EXECUTE format('GRANT turnpike_runtime TO %I', current_user);
+                    END IF;
+                EXCEPTION WHEN insufficient_privilege THEN
+                    RAISE insufficient_privilege USING MESSAGE = format(
+                        'role %I must be a member of turnpike_runtime to serve:'
+                            ' GRANT turnpike_runtime TO %I', current_user, current_user);
+                END
+                $$
+                """
+            )
+        } catch {
+            throw .database(error)
         }
     }
 

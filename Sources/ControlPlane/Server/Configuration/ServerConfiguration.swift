@@ -1,5 +1,6 @@
 import Mesh
 import Observability
+import Postgres
 import Reactor
 import Wire
 
@@ -48,7 +49,7 @@ struct ServerConfiguration: Sendable {
         kekFile = try Self.path("keys.kek_file", settings)
         trustKeyFile = try Self.path("keys.trust_key_file", settings)
         bootstrapTokenFile = try Self.path("keys.bootstrap_token_file", settings)
-        databaseURL = Self.optional(settings.text("database.url"))
+        databaseURL = try Self.databaseURL(settings)
         databaseBinaries = Self.optional(settings.text("database.binaries"))
         dashboardAddress = try Self.dashboardAddress(settings)
         poolSize = settings.integer("database.pool_size")
@@ -63,6 +64,23 @@ struct ServerConfiguration: Sendable {
         drain = settings.duration("shutdown.drain")
         logFormat = settings.text("log.format") == "json" ? .json : .text
         logLevel = Self.level(settings.text("log.level"))
+    }
+
+    /// Checked here, so that `--check-config` names a remote host without verification too.
+    private static func databaseURL(
+        _ settings: ResolvedSettings
+    ) throws(SettingsError) -> String? {
+        guard let text = optional(settings.text("database.url")) else { return nil }
+        do throws(DatabaseURLError) {
+            _ = try DatabaseURL(parsing: text)
+        } catch {
+            throw settings.error(
+                "database.url",
+                "\(error)",
+                hint: "write postgresql://USER@HOST/DATABASE?sslmode=verify-full&sslrootcert=FILE"
+            )
+        }
+        return text
     }
 
     private static func optional(_ text: String) -> String? { text.isEmpty ? nil : text }
