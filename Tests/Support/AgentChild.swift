@@ -4,6 +4,8 @@ import Foundation
 package final class AgentChild: @unchecked Sendable {
     // The listeners are read once, by the task of the test that waits for them.
     private let child: ProgramChild
+    /// What must not go before the agent does.
+    private let owner: AnyObject?
     package private(set) var listeners: [String: String] = [:]
 
     /// The executable beside the test runner.
@@ -13,8 +15,10 @@ package final class AgentChild: @unchecked Sendable {
     package init(
         directory: String,
         _ more: [String] = [],
-        environment: [String: String] = [:]
+        environment: [String: String] = [:],
+        keeping owner: AnyObject? = nil
     ) throws {
+        self.owner = owner
         child = try ProgramChild(
             Self.executable,
             [

@@ -71,6 +71,33 @@ package final class ServerChild: @unchecked Sendable {
         }
     }
 
+    /// Waits until agents are connected to some replica and enforce what was signed for them.
+    package func waitUntilEnforcing(
+        _ agents: [String],
+        token: String? = nil,
+        within limit: Duration = .seconds(30)
+    ) async throws {
+        var administrator = token
+        if administrator == nil { administrator = try await site.administratorToken(self) }
+        let deadline = ContinuousClock.now + limit
+        for agent in agents {
+            while true {
+                let answer = try await api.send(
+                    .get,
+                    "/v1/agents/\(agent)",
+                    token: administrator
+                )
+                let isConnected = answer.body["connected_server"]?.text != nil
+                let enforced = answer.body["enforced_revision"]?.integer ?? 0
+                if isConnected, enforced > 0, answer.body["lag"]?.integer == 0 { break }
+                guard ContinuousClock.now < deadline else {
+                    throw ServerChildError(text: "\(agent) enforces nothing: \(answer.text)")
+                }
+                try await Task.sleep(for: .milliseconds(20))
+            }
+        }
+    }
+
     /// A client with a connection of its own.
     package func newClient() throws -> APIClient {
         try APIClient(try api.address, authorityFile: site.authorityFile)
@@ -119,11 +146,12 @@ package final class ServerChild: @unchecked Sendable {
         token: String? = nil,
         input: String? = nil
     ) async throws -> ProgramEnd {
-        let own = try await site.administratorToken(self)
+        var own = token ?? ""
+        if token == nil { own = try await site.administratorToken(self) }
         return try await ProgramChild.run(
             TestProgram.commandLine.path,
             arguments,
-            environment: site.environment(token: token ?? own),
+            environment: site.environment(token: own),
             input: input
         )
     }
@@ -166,7 +194,8 @@ package final class ServerChild: @unchecked Sendable {
     }
 }
 
-/// The data directory of an agent that joined; it goes with the last reference.
+/// The data directory of an agent that joined; it goes with the last reference, also those of its
+/// running agents.
 package final class JoinedAgent: Sendable {
     private let scratch: ScratchDirectory
     package let name: String
@@ -183,7 +212,12 @@ package final class JoinedAgent: Sendable {
         _ more: [String] = [],
         environment: [String: String] = [:]
     ) async throws -> AgentChild {
-        let agent = try AgentChild(directory: path, more, environment: environment)
+        let agent = try AgentChild(
+            directory: path,
+            more,
+            environment: environment,
+            keeping: self
+        )
         guard await agent.waitForListeners() else { throw ServerChildError(text: agent.log) }
         return agent
     }

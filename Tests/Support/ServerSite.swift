@@ -72,9 +72,16 @@ package final class ServerSite: Sendable {
 
     /// Starts `serve` and waits until it is ready.
     package func start(_ more: [String] = []) async throws -> ServerChild {
-        let server = try launch(more)
-        try await server.waitUntilReady()
-        return server
+        await StartTurn.shared.take()
+        do {
+            let server = try launch(more)
+            try await server.waitUntilReady()
+            await StartTurn.shared.end()
+            return server
+        } catch {
+            await StartTurn.shared.end()
+            throw error
+        }
     }
 
     func remember(api: SocketAddress, agents: SocketAddress) {
@@ -154,5 +161,26 @@ extension ServerSite {
         )
         guard end.code == 0 else { throw ServerChildError(text: "psql: \(end.errors)") }
         return end.output.trimmingCharacters(in: .newlines)
+    }
+}
+
+/// Lets few servers start at once: making a cluster costs a processor, and the tests that wait for
+/// the first one should not wait for all.
+private actor StartTurn {
+    static let shared = StartTurn()
+
+    private var free = 2
+    private var waiting: [CheckedContinuation<Void, Never>] = []
+
+    func take() async {
+        if free > 0 {
+            free -= 1
+        } else {
+            await withCheckedContinuation { waiting.append($0) }
+        }
+    }
+
+    func end() {
+        if waiting.isEmpty { free += 1 } else { waiting.removeFirst().resume() }
     }
 }
