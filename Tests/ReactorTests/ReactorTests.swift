@@ -180,6 +180,18 @@ struct ReactorTests {
         let value = Mutex<[Int: [Int]]>([:])
     }
 
+    @Test func lentBytesAreKeptByCopy() throws {
+        let reactor = try Reactor()
+        var kept: [UInt8] = [7]
+        reactor.withScratch { scratch in
+            for index in 0..<3 { scratch[index] = UInt8(index) }
+            kept.append(copying: scratch.span.extracting(first: 3))
+            kept.append(copying: scratch.span.extracting(first: 0))
+            scratch[0] = 9
+        }
+        #expect(kept == [7, 0, 1, 2])
+    }
+
     @Test func nestedScratchBuffersAreDistinct() throws {
         let reactor = try Reactor()
         let isDistinct = reactor.withScratch { outer in

@@ -56,9 +56,9 @@ enum DataPlaneLimits {
     /// Bytes that a refused peer may still send meanwhile.
     static let lingerByteCountMax = 64 * 1_024
     /// How often quiet connections give their buffers back and long ones report their bytes.
-    static let sweepInterval = Duration.seconds(1)
+    static let sweepInterval = Duration.milliseconds(250)
     /// Sweeps between two reports of bytes.
-    static let sweepsPerReport = 15
+    static let sweepsPerReport = 60
     /// How often the wall clock is looked at while there are connections, since it may be set.
     static let clockInterval = Duration.seconds(1)
     /// The longest wait before all connections are decided again.

@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <grp.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <pwd.h>
 #include <sched.h>
@@ -158,6 +159,10 @@ int32_t clinux_disable_core_dumps(void) {
 
 uint32_t clinux_effective_user(void) {
     return geteuid();
+}
+
+void clinux_trim_heap(void) {
+    malloc_trim(0);
 }
 
 int32_t clinux_process_identity(void) {

@@ -32,7 +32,8 @@ package final class TLSSession {
     var receivedAlert: TLSAlert?
     var sentAlert: TLSAlert?
     var refusedPeerReason: String?
-    private let verifier: PeerVerifier
+    /// Nil once the handshake is complete: then nobody is asked again, and it holds no memory.
+    private var verifier: PeerVerifier?
     private let raw: OpaquePointer
     private let window: UnsafeMutablePointer<RecordWindow>
 
@@ -250,6 +251,7 @@ extension TLSSession {
     }
 
     private func completeHandshake() {
+        verifier = nil
         applicationProtocol = selectedProtocol()
         status = .open
     }
@@ -318,7 +320,10 @@ extension TLSSession {
             refusal = .noApplicationProtocol
             return X509_V_ERR_APPLICATION_VERIFICATION
         }
-        switch verifier(chain) {
+        switch verifier?(chain) {
+        case nil:
+            refusal = .peerRefused
+            return X509_V_ERR_APPLICATION_VERIFICATION
         case .accept(let identity):
             peer = identity
             return X509_V_OK

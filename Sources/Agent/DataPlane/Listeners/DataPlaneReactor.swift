@@ -29,6 +29,7 @@ final class DataPlaneReactor {
     var balancer = Balancer()
 
     private var warm: [RelayConnection] = []
+    private var trimming = HeapTrimming()
     private var sweepTimer = TimerToken.none
     private var sweepCount = 0
     private var strangers = StrangerBudget()
@@ -267,8 +268,7 @@ extension DataPlaneReactor {
         connection.isWarm = true
         connection.disarm()
         warm.append(connection)
-        guard warm.count == 1 else { return }
-        armSweep()
+        if sweepTimer == .none { armSweep() }
     }
 
     private func armSweep() {
@@ -279,9 +279,11 @@ extension DataPlaneReactor {
 
     /// Connections that moved nothing since the last sweep give TLS's buffers back.
     private func sweep() {
+        sweepTimer = .none
         sweepCount += 1
         let reports = sweepCount % DataPlaneLimits.sweepsPerReport == 0
         var remaining: [RelayConnection] = []
+        var releasedCount = 0
         for connection in warm where connection.phase == .relaying {
             if connection.hasMoved {
                 connection.hasMoved = false
@@ -290,11 +292,13 @@ extension DataPlaneReactor {
             } else {
                 connection.isWarm = false
                 connection.session?.releaseBuffers()
+                releasedCount += 1
                 report(connection, closed: 0)
                 if let idle = settings.idleTimeout { connection.arm(idle) }
             }
         }
         warm = remaining
-        if !warm.isEmpty { armSweep() }
+        if trimming.swept(released: releasedCount, now: reactor.now) { ProcessLimits.trimHeap() }
+        if !warm.isEmpty || trimming.isWaiting { armSweep() }
     }
 }

@@ -7,6 +7,7 @@ extension RelayConnection {
         self.permit = permit
         phase = .relaying
         isCounted = true
+        candidates = []
         disarm()
         lane.relayBegan(self, permit)
         relay()
@@ -194,17 +195,12 @@ extension RelayConnection {
 
     private func hold(_ bytes: Span<UInt8>, for side: RelayMachine.Side) -> Bool {
         switch side {
-        case .plain: Self.append(bytes, to: &heldForPlain)
-        case .secure: Self.append(bytes, to: &heldForSecure)
+        case .plain: heldForPlain.append(copying: bytes)
+        case .secure: heldForSecure.append(copying: bytes)
         }
         let waiting = machine.heldByteCount(for: side) + bytes.count
         machine.wasHeld(waiting, for: side)
         return waiting <= DataPlaneLimits.heldByteCountMax
-    }
-
-    private static func append(_ bytes: Span<UInt8>, to held: inout [UInt8]) {
-        held.reserveCapacity(held.count + bytes.count)
-        for index in bytes.indices { held.append(bytes[index]) }
     }
 
     /// Sends what is held.

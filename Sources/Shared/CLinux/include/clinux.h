@@ -136,6 +136,8 @@ int32_t clinux_raise_descriptor_limit(uint64_t *limit);
 int32_t clinux_disable_core_dumps(void);
 uint32_t clinux_effective_user(void);
 int32_t clinux_process_identity(void);
+/// Gives whole free pages of the heap back to the kernel.
+void clinux_trim_heap(void);
 
 // ---- child processes ---------------------------------------------------------------------------
 

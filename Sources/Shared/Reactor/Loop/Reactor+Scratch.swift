@@ -13,3 +13,12 @@ extension Reactor {
         return try body(&span)
     }
 }
+
+extension [UInt8] {
+    /// Keeps a copy of lent bytes beyond the call that lent them.
+    ///
+    /// One copy of memory: appending byte by byte costs more than encrypting them.
+    package mutating func append(copying bytes: Span<UInt8>) {
+        unsafe bytes.withUnsafeBufferPointer { lent in unsafe append(contentsOf: lent) }
+    }
+}

@@ -29,6 +29,9 @@ package enum ProcessLimits {
 
     package static var processIdentity: Int32 { clinux_process_identity() }
 
+    /// Gives free pages of the heap back to the kernel; takes milliseconds where there are many.
+    package static func trimHeap() { clinux_trim_heap() }
+
     /// Ends the process at once; nothing that waits is finished.
     package static func exit(_ code: Int32) -> Never {
         _exit(code)
