@@ -56,6 +56,17 @@ func tests(
     )
 }
 
+/// Release programs export nothing and pack their relocations, which makes the agent a tenth smaller.
+let tight: [LinkerSetting] = [
+    .unsafeFlags(
+        [
+            "-use-ld=lld", "-Xlinker", "-z", "-Xlinker", "pack-relative-relocs", "-Xlinker",
+            "--no-export-dynamic",
+        ],
+        .when(configuration: .release)
+    )
+]
+
 let shared: [Target] = [
     door("CLinux", libraries: []),
     door("COpenSSL", libraries: ["ssl", "crypto"]),
@@ -104,7 +115,8 @@ let controlPlane: [Target] = [
             "HTTP", "Crypto", "Reactor", "Mesh", "Wire", "Observability",
         ],
         path: "Sources/ControlPlane/Server",
-        swiftSettings: house
+        swiftSettings: house,
+        linkerSettings: tight
     ),
     .executableTarget(
         name: "turnpike",
@@ -112,7 +124,8 @@ let controlPlane: [Target] = [
             "Transport", "Reactor", "HTTP", "TLS", "Crypto", "Snapshot", "Ledger", "Mesh", "Wire",
         ],
         path: "Sources/ControlPlane/CommandLine",
-        swiftSettings: house
+        swiftSettings: house,
+        linkerSettings: tight
     ),
 ]
 
@@ -127,7 +140,8 @@ let agent: [Target] = [
         name: "turnpike-agent",
         dependencies: ["DataPlane"] + agentFloor,
         path: "Sources/Agent/Process",
-        swiftSettings: house
+        swiftSettings: house,
+        linkerSettings: tight
     ),
 ]
 
