@@ -3,12 +3,9 @@ import Postgres
 import Support
 import Testing
 
-struct ChangedMigrationIsRefusedTests {
+extension ExternalDatabaseTests {
     @Test func aDatabaseOfAnotherProgramIsLeftAlone() async throws {
-        let cluster = try await TestCluster.shared
-        try await cluster.administer("CREATE DATABASE migrated")
-        let url = "postgresql://postgres@/migrated?host=\(cluster.socketDirectory)"
-        let site = try ServerSite(["--database-url", url])
+        let site = try site(try await makeDatabase("migrated"))
         #expect(await (try site.start()).stop() == 0)
         let changes = [
             (

@@ -7,7 +7,9 @@ import Wire
 
 @Suite(.serialized) struct ExternalDatabaseTests {
     /// A database whose owner may make roles, but is no superuser, as on somebody else's cluster.
-    private func makeDatabase(_ name: String) async throws -> String {
+    ///
+    /// Roles belong to the whole cluster: whoever migrates first makes them, so it is always this one.
+    func makeDatabase(_ name: String) async throws -> String {
         let cluster = try await TestCluster.shared
         try await cluster.administer(
             """
@@ -24,7 +26,7 @@ import Wire
         return "postgresql://operator@/\(name)?host=\(cluster.socketDirectory)"
     }
 
-    private func site(_ url: String, _ more: [String] = []) throws -> ServerSite {
+    func site(_ url: String, _ more: [String] = []) throws -> ServerSite {
         try ServerSite(["--database-url", url] + more)
     }
 

@@ -66,11 +66,15 @@ import Wire
         (["--api-listen", "localhost"], "api.listen"),
         (["--agents-listen", "127.0.0.1"], "agents.listen"),
         (["--api-key-file", "/k.pem"], "both files"), (["--leaves-ttl", "25h"], ""),
+        (["--database-url", "postgresql://u@db.example/d"], "sslmode=verify-full"),
         (["--database-pool-size", "0"], ""),
         (["--database-dashboard-listen", "0.0.0.0:7432"], "database.dashboard_listen"),
         (["--database-dashboard-listen", "127.0.0.1:0"], "database.dashboard_listen"),
         (
-            ["--database-dashboard-listen", "127.0.0.1:7432", "--database-url", "postgresql:///d"],
+            [
+                "--database-dashboard-listen", "127.0.0.1:7432", "--database-url",
+                "postgresql://u@localhost/d",
+            ],
             "embedded"
         ),
     ])
