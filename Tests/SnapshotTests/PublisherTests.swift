@@ -150,6 +150,37 @@ import Wire
         #expect(try kinds(publisher.published(renewed)).first == .manifest)
     }
 
+    @Test func aSilentAgentCostsOneWaitingManifestAndABoundedConnection() throws {
+        var publisher = publisher()
+        #expect(publisher.pendingByteCount == 0)
+        _ = publisher.helloReceived(hello())
+        let large = try world.sections(padding: 1500)
+        _ = publisher.published(try world.publication(revision: 1, sections: large))
+        let unsent = publisher.pendingByteCount
+        #expect(unsent > 0 && unsent <= Publisher.unsentMaxBytes)
+        for revision in 2...500 {
+            let next = try world.publication(revision: UInt64(revision), sections: small)
+            _ = publisher.published(next)
+            #expect(publisher.pendingByteCount == unsent + next.envelope.count)
+        }
+    }
+
+    @Test func whatWasRefusedAndThenTakenNeedNotBeSentAgain() throws {
+        var publisher = publisher()
+        _ = publisher.helloReceived(hello())
+        let first = try world.publication(revision: 1, sections: small)
+        _ = publisher.published(first)
+        var refusal = applied(first)
+        refusal.mark = nil
+        refusal.errors = ["not_persisted", "disk full"]
+        _ = publisher.acknowledgementReceived(refusal)
+        _ = publisher.acknowledgementReceived(applied(first))
+        #expect(publisher.acknowledgedMark == first.mark)
+        _ = publisher.written(byteCount: 1 << 20)
+        let second = try world.publication(revision: 2, sections: small)
+        #expect(try sent(publisher.published(second)) == [.manifest(second.envelope)])
+    }
+
     @Test func atMostSixtyFourKibibytesWaitInTheConnection() throws {
         let large = try world.sections(padding: 1500)
         let publication = try world.publication(revision: 1, sections: large)

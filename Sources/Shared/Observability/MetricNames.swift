@@ -158,6 +158,15 @@ package enum MetricNames {
         help: "Agents that are connected to this replica."
     )
 
+    /// What waits for each connected agent.
+    package static let agentPendingBytes = MetricDefinition(
+        "turnpike_server_agent_pending_bytes",
+        .gauge,
+        help: "Bytes that wait for an agent to read.",
+        labels: ["agent"],
+        labelSetsMax: 10_000
+    )
+
     /// Connected agents that have not answered their newest snapshot.
     package static let laggingAgents = MetricDefinition(
         "turnpike_server_lagging_agents",
@@ -250,7 +259,8 @@ package enum MetricNames {
         agentCertificateBudget,
         agentSpooledBytes,
         agentDroppedDecisions,
-        connectedAgents, laggingAgents, publishedRevision, publishingHalted, snapshotsSigned,
+        connectedAgents, agentPendingBytes, laggingAgents, publishedRevision, publishingHalted,
+        snapshotsSigned,
         agentStreamBytes, snapshotRefusals, sectionFaults, evidenceReceived, evidenceDropped,
         evidenceAlarms,
     ]

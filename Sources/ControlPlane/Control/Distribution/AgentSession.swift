@@ -193,6 +193,13 @@ actor AgentSession: ReactorBound {
             case .close(let reason): breach(reason)
             }
         }
+        showPending()
+    }
+
+    private func showPending() {
+        guard isGreeted, !isClosing else { return }
+        control.metrics.gauge(MetricNames.agentPendingBytes, labels: [agent.text])
+            .set(Int64(publisher.pendingByteCount))
     }
 
     /// The peer is not what it should be; nothing it sent is trusted any further.

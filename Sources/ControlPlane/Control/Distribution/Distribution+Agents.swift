@@ -71,6 +71,7 @@ extension Distribution {
         floors[session.agent] = nil
         unpublished.remove(session.agent)
         departed.insert(session.agent)
+        control.metrics.remove(MetricNames.agentPendingBytes, labels: [session.agent.text])
         control.metrics.gauge(MetricNames.connectedAgents).set(Int64(sessions.count))
         countLagging()
         flushSoon()

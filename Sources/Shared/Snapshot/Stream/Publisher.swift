@@ -97,6 +97,15 @@ package struct Publisher: Sendable {
         self.trustChain = trustChain
     }
 
+    /// What the agent costs in memory of its own: bytes that its connection has not sent, at most
+    /// `unsentMaxBytes` or one larger frame, and the newest manifest while it waits for its turn.
+    package var pendingByteCount: Int {
+        guard let newest, newest.mark.manifestHash != answered,
+            newest.mark.manifestHash != flight?.publication.mark.manifestHash
+        else { return unsentByteCount }
+        return unsentByteCount + newest.envelope.count
+    }
+
     /// Whether the agent has answered the newest manifest.
     package var isSettled: Bool { flight == nil && newest?.mark.manifestHash == answered }
 
@@ -169,6 +178,11 @@ package struct Publisher: Sendable {
                 held = []
             }
             self.flight = nil
+        } else if let newest, acknowledgement.errors.isEmpty,
+            acknowledgement.manifest == newest.mark.manifestHash
+        {
+            // It was refused for want of room on the agent's disk, and there is room now.
+            held = Set(newest.sections.map(\.reference.hash))
         }
         return [.acknowledged(acknowledgement)] + pump()
     }
