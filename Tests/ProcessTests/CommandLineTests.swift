@@ -6,7 +6,16 @@ import Support
 import Testing
 import Wire
 
+@testable import turnpike_agent
+
 struct CommandLineTests {
+    @Test func theKernelsRecordGivesTheArgumentsAsTheyWere() {
+        let line = Array("turnpike-agent\0run\0--log-level\0\0x y\0".utf8)
+        #expect(ProcessArguments.list(commandLine: line) == ["run", "--log-level", "", "x y"])
+        #expect(ProcessArguments.list(commandLine: Array("turnpike-agent\0".utf8)) == [])
+        #expect(ProcessArguments.list(commandLine: []) == [])
+    }
+
     private func file(_ text: String, mode: Int = 0o600) throws -> String {
         let path = FileManager.default.temporaryDirectory.path + "/agent-\(UUID()).yaml"
         try text.write(toFile: path, atomically: true, encoding: .utf8)

@@ -52,3 +52,24 @@ enum ProcessEnvironment {
         return variables
     }
 }
+
+/// What the process was started with, without its own name.
+enum ProcessArguments {
+    /// As Swift finds them beside the environment, or else from the kernel's own record.
+    ///
+    /// A preloaded library that sets a variable moves the environment away.
+    static var all: [String] {
+        let found = CommandLine.arguments
+        guard found.isEmpty,
+            let line = try? FileSystem.read("/proc/self/cmdline", byteCountMax: 1 << 20)
+        else { return Array(found.dropFirst()) }
+        return list(commandLine: line)
+    }
+
+    /// The arguments in the kernel's form: each ends with a zero byte, the program's name is first.
+    static func list(commandLine: [UInt8]) -> [String] {
+        commandLine.split(separator: 0, omittingEmptySubsequences: false)
+            .dropFirst().dropLast()
+            .map { String(decoding: $0, as: UTF8.self) }
+    }
+}

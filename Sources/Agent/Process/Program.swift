@@ -19,7 +19,7 @@ enum Program {
         """
 
     static func main() {
-        let arguments = Array(CommandLine.arguments.dropFirst())
+        let arguments = ProcessArguments.all
         do throws(StartFailure) {
             // Secrets must reach neither core files nor other users' eyes.
             try? ProcessLimits.disableCoreDumps()
