@@ -11,21 +11,27 @@ package final class AgentChild: @unchecked Sendable {
     /// The executable beside the test runner.
     package static var executable: String { TestProgram.agent.path }
 
-    /// Starts `run` with every listener on a free loopback port.
+    /// Starts `run` with every listener on a free loopback port, unless `more` says otherwise.
+    ///
+    /// `launcher` is a program with its arguments that becomes the agent in the end.
     package init(
         directory: String,
         _ more: [String] = [],
         environment: [String: String] = [:],
+        launcher: [String] = [],
         keeping owner: AnyObject? = nil
     ) throws {
         self.owner = owner
+        var arguments = ["run", "--data-directory", directory, "--print-listeners"] + more
+        let usual = [
+            ("--mesh-listen", "127.0.0.1:0"), ("--status-listen", "127.0.0.1:0"),
+            ("--limits-reactors", "1"), ("--limits-drain", "1s"),
+        ]
+        for (flag, value) in usual where !more.contains(flag) { arguments += [flag, value] }
+        let command = launcher + [Self.executable]
         child = try ProgramChild(
-            Self.executable,
-            [
-                "run", "--data-directory", directory, "--print-listeners",
-                "--mesh-listen", "127.0.0.1:0", "--status-listen", "127.0.0.1:0",
-                "--limits-reactors", "1", "--limits-drain", "1s",
-            ] + more,
+            command[0],
+            command.dropFirst() + arguments,
             environment: environment
         )
     }

@@ -1,10 +1,10 @@
-import Support
-import TLS
+package import TLS
 import Wire
 
 /// A TLS client of the test's own making at the mesh port, to show what an agent never would.
-enum MeshProbe {
-    enum Outcome: Equatable {
+package enum MeshProbe {
+    /// What the probe has seen.
+    package enum Outcome: Equatable, Sendable {
         case answered([UInt8])
         case alert(TLSAlert)
         case ended
@@ -13,7 +13,7 @@ enum MeshProbe {
     }
 
     /// Shakes hands, sends three bytes and tells what came of it.
-    static func run(
+    package static func run(
         port: UInt16,
         serverName: String?,
         leaf: TestMesh.Leaf?,

@@ -1,40 +1,40 @@
 import Crypto
-import DataPlane
 import Foundation
 import Mesh
 import Reactor
-import Snapshot
-import Support
-import Synchronization
+package import Snapshot
+package import Synchronization
 import TLS
-import Transport
-import Wire
+package import Transport
+package import Wire
 
 /// The server's end of the agents' stream, made of the real parts: TLS, frames, publisher, issuer.
-final class ControlStand: Sendable {
+package final class ControlStand: Sendable {
     /// What the stand does and has seen.
-    struct State {
-        var publication: Publication?
-        var hellos: [Hello] = []
-        var acknowledgements: [Acknowledgement] = []
-        var requests: [CertificateRequest] = []
-        var batches: [EvidenceBatch] = []
-        var statuses: [Document] = []
+    package struct State {
+        package var publication: Publication?
+        package var hellos: [Hello] = []
+        package var acknowledgements: [Acknowledgement] = []
+        package var requests: [CertificateRequest] = []
+        package var batches: [EvidenceBatch] = []
+        package var statuses: [Document] = []
         /// Refuses this many requests for certificates first.
-        var refusals = 0
+        package var refusals = 0
         /// Leaves evidence without an answer.
-        var ignoresEvidence = false
+        package var ignoresEvidence = false
         var connections: [StreamConnection] = []
     }
 
-    let mesh: TestMesh
-    let state = Mutex(State())
+    private static let applicationProtocol = "turnpike-agent/1"
+
+    package let mesh: TestMesh
+    package let state = Mutex(State())
     private let thread: ReactorThread
     private let now: @Sendable () -> Timestamp
     private let identity: TestMesh.Leaf
 
     /// A stand that claims to be who `spiffePath` says.
-    init(
+    package init(
         _ mesh: TestMesh,
         spiffePath: String = "/server/control-1",
         now: @escaping @Sendable () -> Timestamp
@@ -51,7 +51,7 @@ final class ControlStand: Sendable {
     }
 
     /// Listens, on a free port or on the one given.
-    func start(port: UInt16 = 0) async throws -> StreamServer {
+    package func start(port: UInt16 = 0) async throws -> StreamServer {
         let credentials = try TLSCredentials(chain: identity.chain, privateKey: identity.privateKey)
         let roots = [mesh.root.certificate]
         let verifier = SVIDVerifier(
@@ -67,7 +67,7 @@ final class ControlStand: Sendable {
                 },
                 clientCertificate: .required,
                 verifier: verifier.verifier,
-                applicationProtocols: [ServerTrust.applicationProtocol],
+                applicationProtocols: [Self.applicationProtocol],
                 requiresApplicationProtocol: true
             )
         )
@@ -81,7 +81,7 @@ final class ControlStand: Sendable {
     }
 
     /// Publishes to whoever connects next, and to those who are connected.
-    func publish(_ signed: TestMesh.Signed) throws {
+    package func publish(_ signed: TestMesh.Signed) throws {
         let sections = try signed.snapshot.manifest.manifest.sections.map { reference in
             let bytes = signed.sections[reference.hash] ?? []
             return try EncodedSection(checking: try SectionContent(encoded: bytes))
@@ -95,7 +95,7 @@ final class ControlStand: Sendable {
     }
 
     /// Waits until the state is as wished.
-    func wait(
+    package func wait(
         for what: String = "",
         _ isReached: @Sendable (State) -> Bool
     ) async throws -> Bool {
@@ -107,7 +107,7 @@ final class ControlStand: Sendable {
     }
 
     /// Cuts every connection.
-    func cut() async {
+    package func cut() async {
         let connections = state.withLock { state in
             defer { state.connections = [] }
             return state.connections
@@ -115,7 +115,8 @@ final class ControlStand: Sendable {
         for connection in connections { await connection.abort() }
     }
 
-    func stop(_ server: StreamServer?) async {
+    /// Ends the server, if there is one, and the stand's thread.
+    package func stop(_ server: StreamServer?) async {
         await server?.drain(grace: .milliseconds(50))
         let thread = thread
         await onThread { thread.stop() }
@@ -136,7 +137,7 @@ final class ControlStand: Sendable {
                     shown = published.mark
                     try await write(publisher.published(published), &publisher, connection)
                 }
-                let deadline = Reactor.Instant.now.advanced(by: .milliseconds(20))
+                let deadline = Reactor.Instant.now.advanced(by: .milliseconds(5))
                 let bytes: [UInt8]?
                 do throws(StreamError) {
                     bytes = try await connection.read(deadline: deadline)

@@ -1,0 +1,196 @@
+import Foundation
+import HTTP
+import Reactor
+import Support
+import Synchronization
+import Testing
+import Transport
+import Wire
+
+extension OneAtATime {
+    /// A change of policy while a thousand connections carry data: every one that it denies is cut
+    /// within a second of the commit, and no other loses a byte.
+    @Suite(.timeLimit(.minutes(3))) struct PolicyFlipUnderLoadTests {
+        private static let perSource = 500
+
+        @Test func theDeniedAreCutWithinASecondAndTheOthersLoseNothing() async throws {
+            try ProcessLimits.raiseDescriptorLimit()
+            let group = try ReactorGroup(count: 2, name: "load")
+            var limits = ConnectionLimits()
+            limits.backlog = 1_024
+            let origin = try await StreamServer.start(
+                on: .loopback(),
+                reactors: group.reactors,
+                security: nil,
+                limits: limits
+            ) { connection, _ in await Self.echo(connection) }
+            let hosts = try await TwoHosts(instance: try #require(origin.localAddress.port))
+            let (source, destination) = try await hosts.startBoth()
+            try await destination.wait(forRevision: hosts.decide("allow", from: "reports"))
+
+            let denied = try await Self.open(hosts.webPort, from: 0, group)
+            let kept = try await Self.open(hosts.reportsPort, from: Self.perSource, group)
+            for stream in denied + kept { await stream.begin() }
+            let isFlowing = try await eventually {
+                for stream in denied + kept where await stream.receivedByteCount == 0 {
+                    return false
+                }
+                return true
+            }
+            #expect(isFlowing)
+
+            let asked = ContinuousClock.now
+            try await hosts.decide("deny", from: "web")
+            let committed = ContinuousClock.now
+            let areCut = try await eventually(within: .seconds(10)) {
+                for stream in denied where await stream.endedAt == nil { return false }
+                return true
+            }
+            #expect(areCut)
+            var ends: [ContinuousClock.Instant] = []
+            for stream in denied {
+                if let end = await stream.endedAt { ends.append(end) }
+                #expect(await stream.fault == nil)
+            }
+            let first = try #require(ends.min()), last = try #require(ends.max())
+            #expect(ends.count == Self.perSource)
+            #expect(first > asked, "cut before anybody asked for it")
+            #expect(last - committed < .seconds(1), "the last was cut after \(last - committed)")
+            print("\(ends.count) connections cut, the last \(last - committed) after the answer")
+
+            // The others go on, and their ends are clean.
+            let before = await Self.receivedByteCount(kept)
+            let goOn = try await eventually {
+                await Self.receivedByteCount(kept) > before + Self.perSource
+                    * LoadStream.partByteCount
+            }
+            #expect(goOn)
+            for stream in kept { await stream.finish() }
+            for stream in kept {
+                let outcome = await stream.outcome()
+                #expect(outcome.fault == nil)
+                #expect(outcome.sent == outcome.received)
+                #expect(outcome.sent > 0)
+            }
+            #expect(await source.end() == 0)
+            #expect(await destination.end() == 0)
+            await origin.drain(grace: .zero)
+            await onThread { group.stop() }
+        }
+
+        private static func open(
+            _ port: UInt16,
+            from first: Int,
+            _ group: ReactorGroup
+        ) async throws -> [LoadStream] {
+            var streams: [LoadStream] = []
+            for index in 0..<perSource {
+                let reactor = group.reactors[index % group.reactors.count]
+                let connection = try await StreamConnection.connect(
+                    to: .loopback(port: port),
+                    on: reactor,
+                    security: .none,
+                    deadline: .now + .seconds(20)
+                )
+                streams.append(LoadStream(connection, index: first + index))
+            }
+            return streams
+        }
+
+        private static func receivedByteCount(_ streams: [LoadStream]) async -> Int {
+            var sum = 0
+            for stream in streams { sum += await stream.receivedByteCount }
+            return sum
+        }
+
+        private static func echo(_ connection: StreamConnection) async {
+            do {
+                while let bytes = try await connection.read() { try await connection.write(bytes) }
+                try await connection.finishWriting()
+            } catch {
+                // A connection that was cut.
+            }
+        }
+    }
+}
+
+/// One connection that sends bytes of its own and checks that the same come back.
+private actor LoadStream: ReactorBound {
+    static let partByteCount = 2_048
+    private static let pause = Duration.milliseconds(400)
+
+    /// Bytes that differ from each other and from any shift of themselves.
+    private static let bytes: [UInt8] = {
+        var random = SeededGenerator(seed: 7)
+        return (0..<1 << 16).map { _ in UInt8.random(in: 0...255, using: &random) }
+    }()
+
+    nonisolated let reactor: Reactor
+    private let connection: StreamConnection
+    private let index: Int
+    private var sentByteCount = 0
+    private(set) var receivedByteCount = 0
+    private(set) var fault: String?
+    private(set) var endedAt: ContinuousClock.Instant?
+    private var isFinishing = false
+    private var tasks: [Task<Void, Never>] = []
+
+    init(_ connection: StreamConnection, index: Int) {
+        self.connection = connection
+        self.index = index
+        reactor = connection.reactor
+    }
+
+    func begin() {
+        tasks = [
+            Task(executorPreference: reactor) { await self.send() },
+            Task(executorPreference: reactor) { await self.receive() },
+        ]
+    }
+
+    /// Sends no more; what is under way still comes back.
+    func finish() { isFinishing = true }
+
+    func outcome() async -> (sent: Int, received: Int, fault: String?) {
+        for task in tasks { await task.value }
+        return (sentByteCount, receivedByteCount, fault)
+    }
+
+    /// What stands at a place of this stream and of no other.
+    private func part(at offset: Int, _ count: Int) -> [UInt8] {
+        (0..<count).map { Self.bytes[(index * 131 + offset + $0) % Self.bytes.count] }
+    }
+
+    private func send() async {
+        // Not all at the same moment.
+        try? await reactor.sleep(for: Self.pause * index / 1_000)
+        do {
+            while !isFinishing, endedAt == nil {
+                let bytes = part(at: sentByteCount, Self.partByteCount)
+                try await connection.write(bytes)
+                sentByteCount += bytes.count
+                try? await reactor.sleep(for: Self.pause)
+            }
+            try await connection.finishWriting()
+        } catch {
+            if isFinishing { fault = "sending: \(error)" }
+        }
+    }
+
+    private func receive() async {
+        do {
+            while let bytes = try await connection.read() {
+                guard bytes == part(at: receivedByteCount, bytes.count) else {
+                    fault = "other bytes at \(receivedByteCount)"
+                    break
+                }
+                receivedByteCount += bytes.count
+            }
+            if !isFinishing, fault == nil { fault = "a clean end that nobody asked for" }
+        } catch {
+            if isFinishing { fault = "receiving: \(error)" }
+        }
+        endedAt = .now
+        await connection.close()
+    }
+}
