@@ -89,6 +89,15 @@ import Testing
             )
             let found = try row.decode(at: 0, as: String.self)
             #expect(found == "onUTF80")
+            // A role that may log in must find no other database to make things in.
+            let isOpen = try await ask(
+                first.superuserURL(database: "turnpike"),
+                """
+                SELECT bool_or(has_database_privilege('public', datname, 'CONNECT, TEMP'))
+                FROM pg_database WHERE datallowconn AND datname <> 'turnpike'
+                """
+            ).decode(at: 0, as: Bool.self)
+            #expect(!isOpen)
             let files = FileManager.default
             for name in ["postgres.password", "lock"] {
                 let attributes = try files.attributesOfItem(atPath: "\(directory)/pg/\(name)")

@@ -64,6 +64,8 @@ enum SQLRule {
         case "BEGIN", "COMMIT", "ROLLBACK", "SAVEPOINT", "LISTEN", "UNLISTEN", "NOTIFY", "SET",
             "SHOW":
             return true
+        case "REVOKE":
+            return words.contains("DATABASE")
         case "SELECT", "select":
             guard let from = words.firstIndex(where: { $0 == "FROM" || $0 == "from" }) else {
                 return true

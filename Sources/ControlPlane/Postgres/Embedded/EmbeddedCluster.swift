@@ -126,21 +126,6 @@ extension EmbeddedCluster {
         )
     }
 
-    /// Makes a database if it does not exist.
-    package func ensureDatabase(_ name: PostgresName) async throws(EmbeddedClusterError) {
-        try await administer { connection throws(PostgresError) in
-            let found = try await connection.query(
-                "SELECT 1 FROM pg_database WHERE datname = \(name.text)"
-            )
-            if found.count > 0 { return }
-            do throws(PostgresError) {
-                try await connection.query(SQL(command: "CREATE DATABASE \(name.text)"))
-            } catch {
-                if error.state != .duplicateDatabase { throw error }
-            }
-        }
-    }
-
     /// Lets an existing role log in with a password from a 0600 file, made on first use.
     package func loginURL(
         role: PostgresName,
@@ -158,7 +143,7 @@ extension EmbeddedCluster {
         return superuserURL(database: database.text).withUser(role.text, password: password)
     }
 
-    private func administer(
+    func administer(
         _ work: (PostgresConnection) async throws(PostgresError) -> Void
     ) async throws(EmbeddedClusterError) {
         do throws(PostgresError) {
