@@ -11,6 +11,8 @@ import Wire
         ("basic dXNlcjpwYXNz", "basic [redacted]"),
         ("tp.AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", "[redacted]"),
         ("a/tpj1.AAAAAAAAAAAAAAAAAAAAAAAA/b", "a/[redacted]/b"),
+        ("token=tp.AAAAAAAAAAAAAAAAAAAAAAAA,", "token=[redacted],"),
+        ("(\"hvs.AAAAAAAAAAAAAAAAAAAAAAAA\")", "(\"[redacted]\")"),
         ("line\nbreak\u{0}", "line\u{FFFD}break\u{FFFD}"),
         ("s.internal", "s.internal"),
     ])

@@ -64,10 +64,27 @@ package enum Redaction {
     private static func word(_ word: Substring) -> String {
         let path = word.split(separator: "?", maxSplits: 1, omittingEmptySubsequences: false)
         guard let first = path.first else { return "" }
-        let parts = first.split(separator: "/", omittingEmptySubsequences: false).map { part in
-            isToken(part) ? mark : String(part)
+        return masked(first) + (path.count > 1 ? "?\(mark)" : "")
+    }
+
+    /// Tokens stand between other signs too, as in `token=tp.…` or in quotes.
+    private static func masked(_ text: Substring) -> String {
+        var clean = ""
+        var rest = text
+        while let first = rest.first {
+            let run = rest.prefix { character in
+                character.isASCII
+                    && (character.isLetter || character.isNumber || "-_.".contains(character))
+            }
+            guard !run.isEmpty else {
+                clean.append(first)
+                rest = rest.dropFirst()
+                continue
+            }
+            clean += isToken(run) ? mark : String(run)
+            rest = rest.dropFirst(run.count)
         }
-        return parts.joined(separator: "/") + (path.count > 1 ? "?\(mark)" : "")
+        return clean
     }
 
     private static func isToken(_ part: Substring) -> Bool {
