@@ -88,6 +88,7 @@ struct APIFixture: Sendable {
         token: String?,
         body: String = "",
         serverName: String? = nil,
+        requestID: String = "r-1",
         _ fields: [(String, String)] = []
     ) async throws -> Reply {
         var head = RequestHead(
@@ -105,7 +106,7 @@ struct APIFixture: Sendable {
             context: RequestContext(
                 peerAddress: try #require(SocketAddress("192.0.2.1:5000")),
                 identity: identity,
-                requestID: "r-1"
+                requestID: requestID
             )
         )
         let response = await service.handle(request)

@@ -60,6 +60,18 @@ import Wire
         }
     }
 
+    @Test func aDescriptionWithControlCharactersIsRefused() async throws {
+        try await APIFixture.with { api in
+            let reply = try await api.send(
+                .put,
+                "/v1/agents/host-1",
+                token: api.admin,
+                body: #"{"description":"a\u0000b"}"#
+            )
+            #expect(reply.status == 400)
+        }
+    }
+
     @Test func joinTokensAreListedWithoutTheirSecretAndRevoked() async throws {
         try await APIFixture.with { api in
             let (_, token) = try await invite(api)

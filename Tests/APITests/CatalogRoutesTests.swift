@@ -91,6 +91,58 @@ import Wire
         }
     }
 
+    /// Who has no right on one service must not get round that by speaking of all.
+    @Test func aWildcardNeedsTheRightOnAllThatItSpeaksFor() async throws {
+        try await APIFixture.with { api in
+            _ = try await api.send(
+                .put,
+                "/v1/policies/most",
+                token: api.admin,
+                body: #"{"paths":{"intentions/default/*":["create","read","update","delete"],"#
+                    + #""intentions/default/payments/*":["deny"]}}"#
+            )
+            let most = try await api.token(policies: ["most"])
+            let rule = #""source":"web","destination":"default/*","action":"allow"}"#
+            let around = #"{"kind":"intention",\#(rule)"#
+            for (method, path, body) in [
+                (HTTP.Method.put, "/v1/intentions/default/*/default/web", #"{"action":"allow"}"#),
+                (.post, "/v1/intentions", "{\(rule)"),
+                (.post, "/v1/apply", #"{"resources":[\#(around)]}"#),
+            ] {
+                let reply = try await api.send(method, path, token: most, body: body)
+                #expect(reply.status == 403, "\(path)")
+                #expect(reply.code == "intention.beyond_own_rights")
+            }
+            let own = try await api.send(
+                .put,
+                "/v1/intentions/default/orders/*/*",
+                token: most,
+                body: #"{"action":"deny"}"#
+            )
+            #expect(own.status == 201)
+            _ = try await api.send(
+                .put,
+                "/v1/intentions/default/*/default/web",
+                token: api.admin,
+                body: #"{"action":"deny"}"#
+            )
+            let deleted = try await api.send(
+                .delete,
+                "/v1/intentions/default/*/default/web",
+                token: most
+            )
+            #expect(deleted.status == 403)
+            let reader = try await api.token(policies: ["read-only"])
+            let dry = try await api.send(
+                .post,
+                "/v1/apply?dry_run=true",
+                token: reader,
+                body: #"{"resources":[\#(around)]}"#
+            )
+            #expect(dry.status == 200)
+        }
+    }
+
     @Test func aListIsAppliedComparedAndExported() async throws {
         try await APIFixture.with { api in
             let plan = try await api.send(

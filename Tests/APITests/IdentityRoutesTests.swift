@@ -128,6 +128,67 @@ import Wire
         }
     }
 
+    /// A refused caller may ask why with the id of its own request, and nobody else may.
+    @Test func aDeniedRequestIsExplainedToItsOwnPrincipal() async throws {
+        try await APIFixture.with { api in
+            let id = "01890a5d-ac96-774b-bcce-b302099a8057"
+            let mine = try await api.token(policies: ["read-only"])
+            let denied = try await api.send(
+                .put,
+                "/v1/services/default/x",
+                token: mine,
+                body: "{}",
+                requestID: id
+            )
+            #expect(denied.status == 403)
+            _ = try await api.send(
+                .put,
+                "/v1/policies/few",
+                token: api.admin,
+                body: #"{"paths":{"services/default/*":["read"]}}"#
+            )
+            let few = try await api.token(policies: ["few"])
+            let lacking = try await api.send(
+                .put,
+                "/v1/services/default/x",
+                token: few,
+                body: "{}",
+                requestID: "01890a5d-ac96-774b-bcce-b302099a8058"
+            )
+            #expect(lacking.status == 403)
+            let target = "/v1/explain?id=01890a5d-ac96-774b-bcce-b302099a805"
+            let own = try await api.send(.get, "\(target)8", token: few)
+            #expect(own.status == 200)
+            #expect(own.body["capability"]?.text == "update")
+            #expect(own.body["path"]?.text == "services/default/x")
+            let foreign = try await api.send(.get, "\(target)7", token: few)
+            #expect(foreign.status == 403)
+            // The same answer as for an id that nobody ever saw.
+            let unknown = try await api.send(.get, "\(target)0", token: few)
+            #expect(unknown.status == 403)
+            let reader = try await api.send(.get, "\(target)8", token: api.admin)
+            #expect(reader.status == 200)
+        }
+    }
+
+    @Test func listsOfTokensAndPoliciesHoldWhatMayBeRead() async throws {
+        try await APIFixture.with { api in
+            _ = try await api.send(
+                .put,
+                "/v1/policies/lister",
+                token: api.admin,
+                body: #"{"paths":{"tokens":["list"],"policies":["list"],"#
+                    + #""policies/lister":["read"]}}"#
+            )
+            let lister = try await api.token(policies: ["lister"])
+            let tokens = try await api.send(.get, "/v1/tokens", token: lister)
+            #expect(tokens.status == 200)
+            #expect(tokens.body["items"]?.items?.isEmpty == true)
+            let policies = try await api.send(.get, "/v1/policies", token: lister)
+            #expect(policies.body["items"]?.items?.compactMap { $0["name"]?.text } == ["lister"])
+        }
+    }
+
     @Test func statusAndProbesAnswer() async throws {
         try await APIFixture.with { api in
             let status = try await api.send(.get, "/v1/status", token: api.admin)

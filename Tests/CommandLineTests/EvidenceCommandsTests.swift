@@ -81,6 +81,23 @@ import Wire
         await server.finish()
     }
 
+    @Test func requestsAreExplainedById() async throws {
+        let id = "019b76da-a800-7000-8000-000000000002"
+        let server = try await ScriptedServer([
+            "GET": (
+                200,
+                #"{"id":"\#(id)","at":"2027-01-15T07:00:00Z","principal":"token/1","#
+                    + #""verdict":"deny","reason":"access.denied","#
+                    + #""sentence":"token/1 lacked update on services/default/x."}"#
+            )
+        ])
+        let outcome = await server.run("explain", id)
+        #expect(outcome.code == .difference)
+        #expect(outcome.output.contains("request \(id): DENIED"))
+        #expect(outcome.output.contains("lacked update on services/default/x"))
+        await server.finish()
+    }
+
     @Test func aServiceAloneIsNoDecision() async {
         let outcome = await Outcome.run(["explain", "web"])
         #expect(outcome.code == .usage)

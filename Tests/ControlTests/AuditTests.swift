@@ -16,6 +16,15 @@ import Wire
         ) { act in act.describe(["note": "fine"]) }
     }
 
+    @Test func aChainThatNobodyWroteIsNotIntact() async throws {
+        try await ControlFixture.with { fixture in
+            let error = await refusal {
+                try await fixture.control.audit.verify(writer: "server/nobody")
+            }
+            #expect(error?.code == "audit.unknown_writer")
+        }
+    }
+
     @Test func filtersAndPages() async throws {
         try await ControlFixture.with { fixture in
             let audit = fixture.control.audit

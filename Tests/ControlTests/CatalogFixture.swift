@@ -27,14 +27,7 @@ struct CatalogFixture: Sendable {
         _ body: (CatalogFixture) async throws -> Value
     ) async throws -> Value {
         try await ControlFixture.with { base in
-            for name in ["web-1", "db-1", "db-2"] {
-                try await base.tamper(
-                    """
-                    INSERT INTO turnpike.agents (name, state, revision, created_by)
-                    VALUES (\(name), 'enrolled', 0, 'test')
-                    """
-                )
-            }
+            try await base.addAgents(["web-1", "db-1", "db-2"])
             return try await body(CatalogFixture(base: base))
         }
     }

@@ -144,6 +144,26 @@ struct ControlFixture: Sendable {
         await connection.close()
     }
 
+    /// Enrolled agents, as if they had always been there.
+    func addAgents(_ names: [String]) async throws {
+        try await control.write { database in
+            for name in names {
+                let row = Stored(
+                    AgentRow(name: try AgentName(name), state: .enrolled),
+                    revision: 0,
+                    createdAt: try await ServerRepository.time(in: database),
+                    updatedAt: try await ServerRepository.time(in: database),
+                    createdBy: "test"
+                )
+                try await AgentRepository.put(
+                    row,
+                    guardedBy: control.rowGuard,
+                    in: database
+                )
+            }
+        }
+    }
+
     /// What the audit trail says about an action, oldest first.
     func audited(_ action: String) async throws -> [AuditSummary] {
         var filter = AuditFilter()

@@ -101,6 +101,8 @@ import Wire
         "COPY dashboard.services TO PROGRAM 'cat'", "SELECT pg_read_file('PG_VERSION')",
         "SET ROLE turnpike_owner", "SET ROLE turnpike_runtime", "SELECT pg_reload_conf()",
         "SELECT lo_create(0)", "SELECT * FROM pg_authid", "SELECT * FROM pg_statistic",
+        "SELECT pg_advisory_lock(8391735945905595237)", "SELECT pg_advisory_xact_lock_shared(1)",
+        "SELECT pg_try_advisory_lock(1, 2)",
         "NOTIFY turnpike_changes", "LOCK TABLE turnpike.revision IN ACCESS EXCLUSIVE MODE",
     ])
     func whatIsNotForReadersIsRefused(_ text: String) async throws {

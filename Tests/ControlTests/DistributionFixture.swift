@@ -28,16 +28,7 @@ struct DistributionFixture: Sendable {
     }
 
     /// Rows that only the server's other rooms write.
-    func addAgents(_ names: String...) async throws {
-        for name in names {
-            try await base.tamper(
-                """
-                INSERT INTO turnpike.agents (name, state, revision, created_by)
-                VALUES (\(name), 'enrolled', 0, 'test')
-                """
-            )
-        }
-    }
+    func addAgents(_ names: String...) async throws { try await base.addAgents(names) }
 
     /// Writes resources with one revision.
     @discardableResult

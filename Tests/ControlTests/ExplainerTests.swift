@@ -136,6 +136,50 @@ import Wire
         }
     }
 
+    @Test func aRequestIsExplainedByItsID() async throws {
+        try await CatalogFixture.with { fixture in
+            let explainer = fixture.control.explainer
+            let id = fixture.control.makeID()
+            let caller = Caller(
+                principal: "token/x",
+                policies: [],
+                sourceAddress: "192.0.2.1",
+                requestID: id.description
+            )
+            #expect(try await explainer.explain(request: id) == nil)
+            #expect(throws: ControlError.self) {
+                try fixture.control.identity.authorise(caller, .update, on: "services/default/x")
+            }
+            let denied = try #require(try await explainer.explain(request: id))
+            #expect(denied.document["verdict"] == "deny")
+            #expect(denied.document["capability"] == "update")
+            #expect(denied.document["path"] == "services/default/x")
+            #expect(denied.isVisible(to: caller))
+            #expect(!denied.isVisible(to: Caller(principal: "token/y")))
+            #expect(denied.isVisible(to: fixture.admin))
+            let done = fixture.control.makeID()
+            let admin = fixture.admin.during(requestID: done.description, sourceAddress: "")
+            _ = try await fixture.control.catalog.put(
+                try CatalogFixture.read("kind: service\nname: fresh\n"),
+                by: admin
+            )
+            let made = try #require(try await explainer.explain(request: done)).document
+            #expect(made["verdict"] == "allow")
+            #expect(made["records"]?[0]?["action"] == "service.put")
+        }
+    }
+
+    @Test func whetherAForeignSourceExistsIsNotSaid() async throws {
+        try await CatalogFixture.with { fixture in
+            let orders = try ServiceName("orders")
+            let explanation = try await fixture.control.explainer.explain(
+                source: try ServiceName("secret/thing"),
+                destination: orders
+            ) { $0 == orders }
+            #expect(explanation.unknown == [orders])
+        }
+    }
+
     @Test func unknownServicesAndDecisionsAreSaid() async throws {
         try await CatalogFixture.with { fixture in
             let explainer = fixture.control.explainer

@@ -1,5 +1,6 @@
 import Control
 import Mesh
+import Postgres
 import Store
 import Support
 import Testing
@@ -23,7 +24,11 @@ import Testing
                 try await policies.put(first, if: { $0 == 1 }, by: fixture.admin)
             }
             #expect(stale?.code == "policy.changed")
-            #expect(try await policies.list().map(\.policy.name) == ["admin", "read-only", "team"])
+            #expect(
+                try await policies.list().items.map(\.policy.name) == [
+                    "admin", "read-only", "team",
+                ]
+            )
             try await policies.delete("team", if: { $0 == 2 }, by: fixture.admin)
             #expect(await refusal { try await policies.find("team") }?.code == "policy.not_found")
             let outcomes = try await fixture.audited("policy.put").map(\.outcome)
@@ -68,9 +73,14 @@ import Testing
                 _ = try await fixture.control.policies.put(policy, by: fixture.admin)
             }
             let first = try await fixture.control.policies.list(limit: 2)
-            #expect(first.map(\.policy.name) == ["a", "admin"])
+            #expect(first.items.map(\.policy.name) == ["a", "admin"] && first.next == "admin")
             let second = try await fixture.control.policies.list(after: "admin", limit: 9)
-            #expect(second.map(\.policy.name) == ["b", "read-only", "z"])
+            #expect(second.items.map(\.policy.name) == ["b", "read-only", "z"])
+            #expect(second.next == nil)
+            // One that counts as absent makes a page shorter, and not the last one.
+            try await fixture.tamper("UPDATE turnpike.policies SET version = 7 WHERE name = 'a'")
+            let short = try await fixture.control.policies.list(limit: 1)
+            #expect(short.items.isEmpty && short.next == "a")
         }
     }
 

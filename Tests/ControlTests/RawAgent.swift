@@ -17,9 +17,40 @@ actor RawAgent: ReactorBound {
     private(set) var messages: [Message] = []
     private(set) var isEnded = false
 
-    init(_ name: AgentName, _ fixture: DistributionFixture) throws {
+    /// When the certificate of its connection ends.
+    private let notAfter: Timestamp
+
+    init(
+        _ name: AgentName,
+        _ fixture: DistributionFixture,
+        notAfter: Timestamp = .distantFuture
+    ) throws {
         self.name = name
         self.fixture = fixture
+        self.notAfter = notAfter
+    }
+
+    /// The codes of the refusals that it was sent.
+    var refusals: [String] {
+        messages.compactMap { if case .refusal(let refusal) = $0 { refusal.code } else { nil } }
+    }
+
+    /// Introduces itself, holding nothing.
+    func greet(meshAddress: String? = nil) async {
+        await send(
+            .hello(
+                Hello(
+                    agent: name,
+                    software: "raw",
+                    mark: nil,
+                    head: nil,
+                    trustVersion: 1,
+                    trustHash: fixture.authority.anchor.hash,
+                    held: [],
+                    meshAddress: meshAddress
+                )
+            )
+        )
     }
 
     /// The manifest that it was shown, if any.
@@ -32,6 +63,7 @@ actor RawAgent: ReactorBound {
 
     func connect(to distribution: Distribution) async throws {
         let spiffeID = SPIFFEID(agent: name, in: fixture.control.trustDomain).description
+        let notAfter = notAfter
         let server = try await StreamServer.start(
             on: .loopback(),
             reactors: [reactor],
@@ -43,6 +75,7 @@ actor RawAgent: ReactorBound {
                     spiffeID: spiffeID,
                     serialNumber: [1],
                     leafDigest: [],
+                    notAfter: notAfter,
                     address: "192.0.2.9"
                 )
             )

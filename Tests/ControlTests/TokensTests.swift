@@ -144,7 +144,7 @@ import Wire
 
     /// The one other administrator, made if there is none.
     private func others(than accessor: UUIDv7, _ fixture: ControlFixture) async throws -> UUIDv7 {
-        let live = try await fixture.control.tokens.list(limit: 1_000).filter {
+        let live = try await fixture.control.tokens.list(limit: 1_000).items.filter {
             $0.revokedAt == nil && $0.kind == .service && $0.accessor != accessor
         }
         if let other = live.first { return other.accessor }
@@ -194,8 +194,59 @@ import Wire
                 _ = try await tokens.create(request, by: fixture.admin)
             }
             let first = try await tokens.list(limit: 2)
-            let second = try await tokens.list(after: first.last?.accessor, limit: 5)
-            #expect((first + second).map(\.displayName) == ["bootstrap", "t0", "t1", "t2"])
+            let mark = try UUIDv7(parsing: try #require(first.next))
+            let second = try await tokens.list(after: mark, limit: 5)
+            #expect(second.next == nil)
+            #expect(
+                (first.items + second.items).map(\.displayName)
+                    == ["bootstrap", "t0", "t1", "t2"]
+            )
+        }
+    }
+
+    /// A page with a row that counts as absent is shorter, and not the last one for that.
+    @Test func aForgedRowHidesNoOther() async throws {
+        try await ControlFixture.with { fixture in
+            let tokens = fixture.control.tokens
+            for number in 0..<3 {
+                let request = TokenRequest(displayName: "t\(number)", policies: ["read-only"])
+                _ = try await tokens.create(request, by: fixture.admin)
+            }
+            try await fixture.tamper(
+                "UPDATE turnpike.tokens SET policies = '{admin}' WHERE display_name = 't0'"
+            )
+            let first = try await tokens.list(limit: 2)
+            #expect(first.items.map(\.displayName) == ["bootstrap"])
+            let mark = try UUIDv7(parsing: try #require(first.next))
+            let second = try await tokens.list(after: mark, limit: 2)
+            #expect(second.items.map(\.displayName) == ["t1", "t2"])
+        }
+    }
+
+    /// A copy of the row from before the revocation, tag and all.
+    @Test func aRevocationCannotBeTakenBackWithAnOldCopy() async throws {
+        try await ControlFixture.with { fixture in
+            let control = fixture.control
+            let (row, text) = try await control.tokens.create(adminRequest, by: fixture.admin)
+            try await fixture.tamper("CREATE TABLE kept AS SELECT * FROM turnpike.tokens")
+            _ = try await control.tokens.create(adminRequest, by: fixture.admin)
+            try await control.tokens.revoke(row.accessor, by: fixture.admin)
+            try await fixture.tamper(
+                """
+                UPDATE turnpike.tokens SET revoked_at = kept.revoked_at, mac = kept.mac
+                FROM kept WHERE kept.accessor = tokens.accessor
+                """
+            )
+            let error = await refusal {
+                try await control.identity.authenticate(
+                    token: text,
+                    sourceAddress: "",
+                    requestID: ""
+                )
+            }
+            #expect(error?.code == "token.unknown")
+            let alarms = try await control.status().rowAlarms
+            #expect(alarms.contains(RowAlarm(table: "tokens", key: row.accessor.description)))
         }
     }
 }

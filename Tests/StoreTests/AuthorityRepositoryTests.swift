@@ -11,6 +11,11 @@ import Wire
 @Suite struct AuthorityRepositoryTests {
     private let at = Timestamp(secondsSinceEpoch: 1_700_000_000)
 
+    private let rowGuard = RowGuard(
+        keys: [1: SecretBytes(copying: [UInt8](repeating: 9, count: 32))],
+        activeVersion: 1
+    ) { _ in }
+
     private func id(_ byte: UInt8) -> UUIDv7 {
         UUIDv7(timestamp: at, random: [UInt8](repeating: byte, count: UUIDv7.randomByteCount))
     }
@@ -161,11 +166,11 @@ import Wire
             )
             let (chain, keys) = try await pool.transaction { database in
                 for row in documents.reversed() {
-                    try await TrustRepository.insert(row, in: database)
+                    try await TrustRepository.insert(row, guardedBy: rowGuard, in: database)
                 }
                 try await TrustRepository.insert(key, in: database)
                 return (
-                    try await TrustRepository.chain(in: database),
+                    try await TrustRepository.chain(guardedBy: rowGuard, in: database),
                     try await TrustRepository.snapshotKeys(in: database)
                 )
             }
@@ -211,6 +216,7 @@ import Wire
                             updatedAt: at,
                             createdBy: "test"
                         ),
+                        guardedBy: rowGuard,
                         in: database
                     )
                 }
@@ -251,6 +257,7 @@ import Wire
                         updatedAt: at,
                         createdBy: "test"
                     ),
+                    guardedBy: rowGuard,
                     in: database
                 )
                 try await AgentStateRepository.connected(

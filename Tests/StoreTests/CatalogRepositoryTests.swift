@@ -85,8 +85,8 @@ import Wire
             do {
                 try await connection.query(
                     """
-                    INSERT INTO turnpike.agents (name, state, revision, created_by)
-                    VALUES ('a-1', 'enrolled', 0, 'test')
+                    INSERT INTO turnpike.agents (name, state, revision, created_by, mac)
+                    VALUES ('a-1', 'enrolled', 0, 'test', '')
                     """
                 )
                 let failure: BodyFailure? = try await connection.withTransaction(
@@ -150,6 +150,7 @@ import Wire
                 namespace: .default,
                 after: "default/w",
                 limit: 5,
+                guardedBy: rowGuard,
                 in: transaction
             )
             #expect(services.items.map(\.value.name) == [web])
@@ -166,6 +167,7 @@ import Wire
                 service: web,
                 after: "default/web/a-1/main",
                 limit: 5,
+                guardedBy: rowGuard,
                 in: transaction
             )
             #expect(instances == Page(items: [], next: nil))
@@ -174,6 +176,7 @@ import Wire
                 destination: web,
                 after: "a-1/0",
                 limit: 5,
+                guardedBy: rowGuard,
                 in: transaction
             )
             #expect(upstreams.items.map(\.value.port) == [1])
@@ -225,6 +228,73 @@ import Wire
             #expect(page.items.isEmpty)
             #expect(alarms.withLock { $0.map(\.table) } == ["intentions"])
         }
+    }
+
+    @Test(
+        arguments: [
+            ("UPDATE turnpike.services SET leaf_ttl_seconds = 86400", "services"),
+            ("UPDATE turnpike.services SET protocol = 'tcp'", "services"),
+            ("UPDATE turnpike.services SET meta = '[1]'", "services"),
+            ("UPDATE turnpike.instances SET address = '192.0.2.66'", "instances"),
+            ("UPDATE turnpike.instances SET port = 1", "instances"),
+            ("UPDATE turnpike.instances SET address = 'no address'", "instances"),
+            ("UPDATE turnpike.upstreams SET uids = '{}', any_uid = true", "upstreams"),
+            ("UPDATE turnpike.upstreams SET uids = uids || 33::bigint", "upstreams"),
+            ("UPDATE turnpike.placements SET revision = 2", "placements"),
+            ("UPDATE turnpike.intentions SET meta = '[1]'", "intentions"),
+        ] as [(SQL, String)]
+    )
+    func whatWasAlteredIsAbsentAndCostsNobodyElse(_ tampering: SQL, _ table: String) async throws {
+        try await withCatalog { transaction in
+            #expect(try await transaction.execute(tampering) == 1)
+            try await expectOneAbsent(of: table, transaction)
+        }
+    }
+
+    /// A copy of an old row has a valid tag; the feed knows better.
+    @Test(arguments: ["update", "delete"])
+    func whatWasPutBackIsAbsent(_ action: String) async throws {
+        let keys = [
+            ("service", "services", "default/web"),
+            ("placement", "placements", "default/web/a-1"),
+            ("instance", "instances", "default/web/a-1/main"),
+            ("upstream", "upstreams", "a-1/1"),
+            ("intention", "intentions", "default/web/default/*"),
+        ]
+        for (kind, table, key) in keys {
+            try await withCatalog { transaction in
+                // An update makes a later revision; a deletion may be of the very same.
+                let revision: Int64 = action == "update" ? 2 : 1
+                try await transaction.query(
+                    """
+                    INSERT INTO turnpike.changes (revision, ordinal, kind, key, action, at)
+                    VALUES (\(revision), 1, \(kind), \(key), \(action), now())
+                    """
+                )
+                try await expectOneAbsent(of: table, transaction)
+            }
+        }
+    }
+
+    private func expectOneAbsent(
+        of table: String,
+        _ transaction: PostgresTransaction
+    ) async throws {
+        let alarms = Mutex<[RowAlarm]>([])
+        let watching = RowGuard(
+            keys: [1: SecretBytes(copying: [UInt8](repeating: 9, count: 32))],
+            activeVersion: 1
+        ) { alarm in alarms.withLock { $0.append(alarm) } }
+        let resources = try resources()
+        let found = try await CatalogRepository.find(
+            resources.compactMap(\.key),
+            guardedBy: watching,
+            in: transaction
+        )
+        #expect(found.count == resources.count - 1)
+        #expect(Set(alarms.withLock { $0.map(\.table) }) == [table])
+        let raised = try #require(alarms.withLock { $0 }.first)
+        #expect(!raised.key.isEmpty && !raised.key.contains("?"))
     }
 
     @Test(

@@ -2,6 +2,7 @@ package import Mesh
 package import Observability
 package import Postgres
 package import Store
+import Synchronization
 package import Wire
 
 /// One open replica of the control plane: what every room stands on.
@@ -22,8 +23,12 @@ package final class ControlPlane: Sendable {
 
     let alarms: RowAlarms
     let refusals = RefusalCounter()
+    let denials = RecentDenials()
     let principals = PrincipalCache()
     let lookups = LookupGate()
+    let probe = DatabaseProbe()
+    /// Requests that wait for agents at this moment.
+    let enforcementWaiters = Mutex(0)
 
     init(
         spine: Spine,

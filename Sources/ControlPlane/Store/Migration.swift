@@ -30,6 +30,7 @@ package struct Migration: Equatable, Sendable {
         Migration(version: 4, name: "authority", text: PackageResources.m0004_authority_sql),
         Migration(version: 5, name: "distribution", text: PackageResources.m0005_distribution_sql),
         Migration(version: 6, name: "dashboard", text: PackageResources.m0006_dashboard_sql),
+        Migration(version: 7, name: "integrity", text: PackageResources.m0007_integrity_sql),
     ]
 }
 

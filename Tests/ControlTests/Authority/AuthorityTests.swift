@@ -128,6 +128,82 @@ import Wire
     }
 }
 
+/// What somebody who writes the database, or another replica, does to the trust document.
+@Suite struct TrustChangeTests {
+    private func document(
+        after anchor: TrustAnchor,
+        roots: [[UInt8]] = [],
+        trustKey: SigningKey
+    ) -> TrustDocument {
+        var document = anchor.document
+        document.authorities += roots.map { .init(certificate: $0, state: .next) }
+        document.trustKeys = [trustKey.publicKey]
+        return document
+    }
+
+    /// A first document of somebody else's that names our own root and key beside theirs.
+    @Test func aFirstDocumentOfSomebodyElseIsRefused() async throws {
+        try await AuthorityFixture.with { fixture in
+            let mole = try SigningKey.generate(.ed25519)
+            let anchor = try #require(fixture.authority.trust)
+            let envelope = try document(
+                after: anchor,
+                roots: [fixture.authority.apiRoot.certificate.encoded],
+                trustKey: mole
+            ).signed(by: [mole])
+            // By itself it is as good as any first document.
+            _ = try TrustAnchor.first(
+                envelope,
+                trustDomain: fixture.control.trustDomain,
+                pinnedHash: nil
+            )
+            try await fixture.base.tamper(
+                """
+                UPDATE turnpike.trust_documents SET hash = \(envelope.payloadHash.bytes),
+                    envelope = \(envelope.encoded)
+                """
+            )
+            let control = fixture.control
+            await #expect(throws: StartError.self) { try await Authority.open(control) }
+            #expect(try await control.status().rowAlarms.map(\.table) == ["trust_documents"])
+            // The replica that runs keeps what it holds.
+            await fixture.authority.refresh(control)
+            #expect(fixture.authority.trust == anchor)
+        }
+    }
+
+    @Test func anotherReplicasRotationIsReadAtRunTime() async throws {
+        try await AuthorityFixture.with { fixture in
+            let control = fixture.control
+            let anchor = try #require(fixture.authority.trust)
+            let key = try SigningKey(pem: try #require(fixture.trustKey.all.first))
+            let next = try SigningKey.generate(.ed25519)
+            let root = fixture.authority.apiRoot.certificate
+            var document = document(after: anchor, roots: [root.encoded], trustKey: next)
+            document.version = 2
+            document.epoch = 3
+            let envelope = try document.signed(by: [key, next])
+            try await control.write { database in
+                try await TrustRepository.insert(
+                    TrustRow(
+                        version: 2,
+                        epoch: 3,
+                        hash: envelope.payloadHash.bytes,
+                        envelope: envelope.encoded
+                    ),
+                    guardedBy: control.rowGuard,
+                    in: database
+                )
+            }
+            #expect(fixture.authority.trust == anchor)
+            await fixture.authority.refresh(control)
+            #expect(fixture.authority.trustChain.map(\.document.version) == [1, 2])
+            #expect(fixture.authority.roots == [fixture.authority.root, root])
+            #expect(try await fixture.invite().trustHash == envelope.payloadHash)
+        }
+    }
+}
+
 @Suite struct AuthorityLifetimesTests {
     private let now = Timestamp(secondsSinceEpoch: 1_700_000_000)
 

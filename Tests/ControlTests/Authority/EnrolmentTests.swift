@@ -115,6 +115,56 @@ import Wire
         }
     }
 
+    /// Whoever writes the database, even with rows that a server once wrote.
+    @Test(
+        arguments: [
+            "UPDATE turnpike.agents SET state = 'enrolled', spki_sha256 = kept.spki_sha256 FROM kept",
+            """
+            UPDATE turnpike.agents SET state = kept.state, spki_sha256 = kept.spki_sha256,
+                revision = kept.revision, mac = kept.mac FROM kept
+            """,
+        ] as [SQL]
+    )
+    func nobodyBringsARevokedAgentBackThroughTheDatabase(_ tampering: SQL) async throws {
+        try await AuthorityFixture.with { fixture in
+            let certificate = try await fixture.join(
+                try await fixture.invite(),
+                .generate(.ecdsaP256)
+            )
+            #expect(try await fixture.recognise(certificate) == .host)
+            try await fixture.base.tamper("CREATE TABLE kept AS SELECT * FROM turnpike.agents")
+            _ = try await fixture.agents.revoke(.host, by: fixture.admin)
+            try await fixture.base.tamper(tampering)
+            try await fixture.base.tamper("UPDATE turnpike.certificates SET revoked_at = NULL")
+            #expect(
+                await refusal { try await fixture.recognise(certificate) }?.code
+                    == "agent.not_enrolled"
+            )
+            let alarms = try await fixture.control.status().rowAlarms
+            #expect(alarms == [RowAlarm(table: "agents", key: AgentName.host.text)])
+        }
+    }
+
+    /// Not even one behind a thousand later ones, which is as many as a list shows.
+    @Test func revokingAnAgentEndsEveryTokenThatCounts() async throws {
+        try await AuthorityFixture.with { fixture in
+            let token = try await fixture.invite()
+            try await fixture.base.tamper(
+                """
+                INSERT INTO turnpike.join_tokens (id, token_hmac, agent, created_at, expires_at,
+                    revoked_at, created_by, mac)
+                SELECT overlay(id::text PLACING lpad(to_hex(number), 8, '0') FROM 29)::uuid,
+                    decode(lpad(to_hex(number), 8, '0'), 'hex'), agent,
+                    created_at + interval '1 second', expires_at, now(), created_by, mac
+                FROM turnpike.join_tokens, generate_series(1, 1001) AS number
+                """
+            )
+            _ = try await fixture.agents.revoke(.host, by: fixture.admin)
+            let error = await refusal { try await fixture.join(token, .generate(.ecdsaP256)) }
+            #expect(error?.code == "join_token.refused")
+        }
+    }
+
     @Test func enrollingAnewPutsThePreviousKeyOutForGood() async throws {
         try await AuthorityFixture.with { fixture in
             let old = try SigningKey.generate(.ecdsaP256)

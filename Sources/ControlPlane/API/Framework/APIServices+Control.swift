@@ -14,7 +14,7 @@ extension APIServices {
             )
         }
         recordDenial = { caller, right in
-            control.identity.recordDenial(of: caller, on: right.path)
+            control.identity.recordDenial(of: caller, right.capability, on: right.path)
         }
         claim = { caller, key, hash async throws(ControlError) in
             try await control.idempotency.claim(
@@ -37,14 +37,7 @@ extension APIServices {
         digest = Idempotency.hash
         metrics = { control.metrics.prometheusText() }
         readiness = [
-            ReadinessCheck("database") {
-                do throws(ControlError) {
-                    _ = try await control.status()
-                    return nil
-                } catch {
-                    return error.complaint.text
-                }
-            }
+            ReadinessCheck("database") { await control.databaseProblem() }
         ]
     }
 }

@@ -13,7 +13,8 @@ package enum ExplainRoutes {
                 "/v1/explain",
                 "explain",
                 room: "intentions",
-                "Why a source may or may not reach a destination, or why a decision was made",
+                "Why a source may or may not reach a destination, or what became of a decision or a"
+                    + " request",
                 access: .objects { request throws(ControlError) in
                     guard case .pair(_, let destination) = try question(request) else {
                         // The destination is known only to storage: see `decision`.
@@ -27,16 +28,18 @@ package enum ExplainRoutes {
                     let explanation = try await control.explainer.explain(
                         source: source,
                         destination: destination
-                    )
+                    ) { name in
+                        name == destination || request.caller.may(.read, on: "services/\(name)")
+                    }
                     return Answer(explanation.document)
                 case .decision(let id):
-                    return Answer(try await decision(id, request.caller, control).document)
+                    return Answer(try await decision(id, request.caller, control))
                 }
             }
             .filtered(
                 by: Route.Parameter("source", .text(), "`service` or `namespace/service`"),
                 Route.Parameter("destination", .text(), "`service` or `namespace/service`"),
-                Route.Parameter("id", .text(format: "uuid"), "A decision, instead of the two")
+                Route.Parameter("id", .text(format: "uuid"), "A decision, connection or request")
             )
             .answering(.any)
         ]
@@ -66,23 +69,23 @@ package enum ExplainRoutes {
             throw .invalid(
                 "request.query",
                 field: "",
-                "give source and destination, or the id of a decision"
+                "give source and destination, or the id of a decision or a request"
             )
         }
     }
 
-    /// A decision whose destination the caller may read; to all others it looks the same whether
-    /// or not it exists.
+    /// A decision whose destination the caller may read, or a request of the caller's own; to all
+    /// others it looks the same whether or not it exists.
     private static func decision(
         _ id: UUIDv7,
         _ caller: Caller,
         _ control: ControlPlane
-    ) async throws(ControlError) -> DecisionExplanation {
+    ) async throws(ControlError) -> Document {
         let denied = ControlError.forbidden(
             Complaint(
                 "access.denied",
-                "\(caller.principal) lacks `read` on the destination of this decision, under"
-                    + " `explain/`"
+                "this id is of no request of \(caller.principal), which lacks `read` on the"
+                    + " destination of a decision of this id, under `explain/`"
             )
         )
         let seesAll = caller.may(.read, on: "explain/decisions/\(id)")
@@ -90,10 +93,14 @@ package enum ExplainRoutes {
             let decision = try await control.explainer.explain(decision: id)
             let isVisible = decision.destination.map { caller.may(.read, on: path($0)) }
             guard isVisible ?? seesAll else { throw denied }
-            return decision
+            return decision.document
         } catch {
-            if case .notFound = error, !seesAll { throw denied }
-            throw error
+            guard case .notFound = error else { throw error }
+            if let request = try await control.explainer.explain(request: id) {
+                guard request.isVisible(to: caller) else { throw denied }
+                return request.document
+            }
+            throw seesAll ? error : denied
         }
     }
 

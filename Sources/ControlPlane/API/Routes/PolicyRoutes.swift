@@ -21,13 +21,16 @@ package enum PolicyRoutes {
                 "/v1/policies",
                 "listPolicies",
                 room: "policies",
-                "All policies by name, the built-in ones included",
+                "The policies that the caller may read, by name, the built-in ones included",
                 access: .resource(.list) { _ throws(ControlError) in "policies" }
             ) { request throws(ControlError) in
                 let (limit, after) = try request.page()
-                let rows = try await control.policies.list(after: after, limit: limit)
-                let next = rows.count == limit ? rows.last?.pageMark : nil
-                return .page(rows.map(\.document), next: next)
+                let page = try await control.policies.page(
+                    after: after,
+                    limit: limit,
+                    for: request.caller
+                )
+                return .page(page.items, next: page.next)
             }
             .answeringPages(of: shape),
             Route(

@@ -29,15 +29,18 @@ package enum TokenRoutes {
                 "/v1/tokens",
                 "listTokens",
                 room: "tokens",
-                "All tokens in order of creation",
+                "The tokens that the caller may read, in order of creation",
                 access: .resource(.list) { _ throws(ControlError) in "tokens" }
             ) { request throws(ControlError) in
                 let (limit, after) = try request.page()
                 var accessor: UUIDv7?
                 if let after { accessor = try parsed(after, field: "after") }
-                let rows = try await control.tokens.list(after: accessor, limit: limit)
-                let next = rows.count == limit ? rows.last?.pageMark : nil
-                return .page(rows.map(\.document), next: next)
+                let page = try await control.tokens.page(
+                    after: accessor,
+                    limit: limit,
+                    for: request.caller
+                )
+                return .page(page.items, next: page.next)
             }
             .answeringPages(of: shape),
             Route(

@@ -19,11 +19,11 @@ enum EvidenceCommands {
         },
         Command(
             "explain",
-            "tell why a source may or may not reach a destination, or why a decision was made",
+            "tell why a source may or may not reach a destination, or what became of an id",
             operands: [
                 Command.Operand(
                     name: "SOURCE|ID",
-                    summary: "a service, or the id of a decision alone"
+                    summary: "a service; alone the id of a decision, connection or request"
                 ),
                 Command.Operand(
                     name: "DESTINATION",
@@ -120,7 +120,7 @@ enum EvidenceCommands {
         } else {
             guard let id = try? UUIDv7(parsing: first) else {
                 throw .usage(
-                    "one argument alone is the id of a decision, and this is none",
+                    "one argument alone is the id of a decision or a request, and this is none",
                     hint: "for two services: turnpike explain SOURCE DESTINATION"
                 )
             }

@@ -3,8 +3,20 @@ import Wire
 /// Why something is allowed or denied, for people.
 enum ExplanationText {
     static func text(_ answer: Document, now: Timestamp) -> String {
-        let isDecision = answer["agent"] != nil
-        return isDecision ? decision(answer) : access(answer, now: now)
+        if answer["agent"] != nil { return decision(answer) }
+        return answer["principal"] == nil ? access(answer, now: now) : request(answer)
+    }
+
+    private static func request(_ answer: Document) -> String {
+        var text = "request \(Terminal.line(answer.shown("id"))): \(verdict(answer))\n"
+        text += "  \(Terminal.line(answer.shown("sentence")))\n"
+        text += "  at \(Terminal.line(answer.shown("at"))), reason"
+        text += " \(Terminal.line(answer.shown("reason")))\n"
+        for record in answer.list("records") {
+            let what = "\(record.shown("action")) \(record.shown("resource"))"
+            text += "  \(Terminal.line("\(what): \(record.shown("outcome"))"))\n"
+        }
+        return text
     }
 
     private static func verdict(_ answer: Document) -> String {

@@ -78,7 +78,11 @@ extension Agents {
     package func view(_ name: AgentName) async throws(ControlError) -> AgentView {
         let (row, report) = try await control.read { database in
             (
-                try await AgentRepository.find(name, in: database),
+                try await AgentRepository.find(
+                    name,
+                    guardedBy: control.rowGuard,
+                    in: database
+                ),
                 try await AgentStateRepository.reports(of: [name], in: database).first
             )
         }
@@ -89,7 +93,12 @@ extension Agents {
     /// One page of agents in order of name, with what they say of themselves.
     package func views(after: String?, limit: Int) async throws(ControlError) -> AgentPage {
         let (page, reports) = try await control.read { database in
-            let page = try await AgentRepository.list(after: after, limit: limit, in: database)
+            let page = try await AgentRepository.list(
+                after: after,
+                limit: limit,
+                guardedBy: control.rowGuard,
+                in: database
+            )
             let reports = try await AgentStateRepository.reports(
                 of: page.items.map(\.value.name),
                 in: database

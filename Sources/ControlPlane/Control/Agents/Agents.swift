@@ -18,24 +18,26 @@ package struct Agents: Sendable {
         if condition: RevisionCondition = .none,
         by caller: Caller
     ) async throws(ControlError) -> (row: Stored<AgentRow>, isNew: Bool) {
-        guard description.utf8.count <= Self.descriptionMaxBytes else {
+        guard description.utf8.count <= Self.descriptionMaxBytes, Text.isPrintable(description)
+        else {
             throw .invalid(
                 "agent.invalid",
                 field: "description",
-                "must have at most \(Self.descriptionMaxBytes) bytes"
+                "must have at most \(Self.descriptionMaxBytes) bytes and no control characters"
             )
         }
         return try await control.change(caller, action: "agent.put", resource: "agents/\(name)") {
             change in
-            let existing = try await AgentRepository.find(name, in: change.database)
+            let existing = try await find(name, in: change)
             try condition.check(existing?.revision, of: "agent \(name)")
             var agent = existing?.value ?? AgentRow(name: name)
             if let existing, existing.value.description == description {
+                change.audited.conclude(outcome: "unchanged")
                 return (existing, false)
             }
             agent.description = description
             let row = Self.row(agent, existing, change, caller)
-            try await AgentRepository.put(row, in: change.database)
+            try await put(row, in: change)
             change.record(.agent, key: name.text, existing == nil ? .create : .update)
             return (row, existing == nil)
         }
@@ -44,7 +46,7 @@ package struct Agents: Sendable {
     /// The agent of a name.
     package func find(_ name: AgentName) async throws(ControlError) -> Stored<AgentRow> {
         let row = try await control.read { transaction in
-            try await AgentRepository.find(name, in: transaction)
+            try await AgentRepository.find(name, guardedBy: control.rowGuard, in: transaction)
         }
         guard let row else { throw Self.notFound(name) }
         return row
@@ -56,7 +58,12 @@ package struct Agents: Sendable {
         limit: Int
     ) async throws(ControlError) -> Page<Stored<AgentRow>> {
         try await control.read { transaction in
-            try await AgentRepository.list(after: after, limit: limit, in: transaction)
+            try await AgentRepository.list(
+                after: after,
+                limit: limit,
+                guardedBy: control.rowGuard,
+                in: transaction
+            )
         }
     }
 
@@ -70,18 +77,18 @@ package struct Agents: Sendable {
     ) async throws(ControlError) -> Int64 {
         try await control.change(caller, action: "agent.revoke", resource: "agents/\(name)") {
             change in
-            guard let existing = try await AgentRepository.find(name, in: change.database) else {
+            guard let existing = try await find(name, in: change) else {
                 throw Self.notFound(name)
             }
             try condition.check(existing.revision, of: "agent \(name)")
-            if existing.value.state == .revoked { return existing.revision }
+            if existing.value.state == .revoked {
+                change.audited.conclude(outcome: "unchanged")
+                return existing.revision
+            }
             var agent = existing.value
             agent.state = .revoked
             agent.spkiHash = nil
-            try await AgentRepository.put(
-                Self.row(agent, existing, change, caller),
-                in: change.database
-            )
+            try await put(Self.row(agent, existing, change, caller), in: change)
             try await CertificateRepository.revokeAgent(name, keeping: nil, in: change.database)
             try await revokeJoinTokens(of: name, change)
             change.record(.agent, key: name.text, .update)
@@ -91,12 +98,13 @@ package struct Agents: Sendable {
 
     /// A token that was given out before must not bring the agent back.
     private func revokeJoinTokens(of name: AgentName, _ change: ChangeTransaction) async throws {
-        let tokens = try await JoinTokenRepository.list(
+        let tokens = try await JoinTokenRepository.live(
             agent: name,
+            at: change.at,
             guardedBy: control.rowGuard,
             in: change.database
         )
-        for var token in tokens where token.revokedAt == nil && token.expiresAt > change.at {
+        for var token in tokens {
             token.revokedAt = change.at
             try await JoinTokenRepository.put(
                 token,
@@ -109,24 +117,58 @@ package struct Agents: Sendable {
     /// Keeps where an agent says that others reach it; only the agent itself may say so.
     package func reportAddress(
         _ address: String,
-        of name: AgentName
+        of name: AgentName,
+        from sourceAddress: String = ""
     ) async throws(ControlError) {
-        let caller = Caller(principal: "agent/\(name)", displayName: name.text)
+        let caller = Caller(
+            principal: "agent/\(name)",
+            displayName: name.text,
+            sourceAddress: sourceAddress
+        )
         try await control.change(caller, action: "agent.address", resource: "agents/\(name)") {
             change in
-            guard let existing = try await AgentRepository.find(name, in: change.database),
+            guard let existing = try await find(name, in: change),
                 existing.value.state == .enrolled
             else { throw Self.notFound(name) }
-            if existing.value.meshAddress == address { return }
+            if existing.value.meshAddress == address {
+                return change.audited.conclude(outcome: "unchanged")
+            }
             var agent = existing.value
             agent.meshAddress = address
-            try await AgentRepository.put(
-                Self.row(agent, existing, change, caller),
-                in: change.database
-            )
+            try await put(Self.row(agent, existing, change, caller), in: change)
             change.describe(Document.fields(["mesh_address": .string(address)]))
             change.record(.agent, key: name.text, .update)
         }
+    }
+
+    /// Writes agents again as they are, so that this change's revision counts for each.
+    ///
+    /// - Returns: those that exist.
+    func touch(
+        _ names: [AgentName],
+        in change: ChangeTransaction
+    ) async throws -> [AgentName] {
+        let rows = try await AgentRepository.find(
+            names,
+            guardedBy: control.rowGuard,
+            in: change.database
+        )
+        for row in rows {
+            try await put(Self.row(row.value, row, change, control.server), in: change)
+            change.record(.agent, key: row.value.name.text, .update)
+        }
+        return rows.map(\.value.name)
+    }
+
+    private func find(
+        _ name: AgentName,
+        in change: ChangeTransaction
+    ) async throws -> Stored<AgentRow>? {
+        try await AgentRepository.find(name, guardedBy: control.rowGuard, in: change.database)
+    }
+
+    private func put(_ row: Stored<AgentRow>, in change: ChangeTransaction) async throws {
+        try await AgentRepository.put(row, guardedBy: control.rowGuard, in: change.database)
     }
 
     static func notFound(_ name: AgentName) -> ControlError {

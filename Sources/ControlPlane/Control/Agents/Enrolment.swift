@@ -50,7 +50,11 @@ package struct Enrolment: Sendable {
             guard let token = found else { return refuse("unknown join token", change) }
             change.audited.concern("agents/\(token.agent)")
             guard
-                let existing = try await AgentRepository.find(token.agent, in: change.database)
+                let existing = try await AgentRepository.find(
+                    token.agent,
+                    guardedBy: control.rowGuard,
+                    in: change.database
+                )
             else { throw Agents.notFound(token.agent) }
             if let reason = reasonAgainst(token, key, of: existing.value, at: change.at) {
                 return refuse(reason, change)
@@ -115,7 +119,12 @@ package struct Enrolment: Sendable {
         let caller = Caller(principal: "agent/\(agent)", displayName: agent.text)
         return try await control.act(caller, action: "agent.renew", resource: "agents/\(agent)") {
             act in
-            guard let row = try await AgentRepository.find(agent, in: act.database),
+            let found = try await AgentRepository.find(
+                agent,
+                guardedBy: control.rowGuard,
+                in: act.database
+            )
+            guard let row = found,
                 row.value.state == .enrolled, row.value.spkiHash == key.keyID.bytes
             else {
                 throw ControlError.forbidden(
@@ -141,7 +150,7 @@ package struct Enrolment: Sendable {
             )
         }
         let row = try await control.read { transaction in
-            try await AgentRepository.find(name, in: transaction)
+            try await AgentRepository.find(name, guardedBy: control.rowGuard, in: transaction)
         }
         guard let row, row.value.state == .enrolled, row.value.spkiHash == spkiHash else {
             throw .forbidden(
@@ -231,6 +240,7 @@ package struct Enrolment: Sendable {
             agent.enrolledAt = change.at
             try await AgentRepository.put(
                 Agents.row(agent, existing, change, control.server),
+                guardedBy: control.rowGuard,
                 in: change.database
             )
             try await CertificateRepository.revokeAgent(

@@ -136,11 +136,12 @@ package struct JoinTokens: Sendable {
         for agent: AgentName,
         _ change: ChangeTransaction
     ) async throws {
-        let live = try await JoinTokenRepository.list(
+        let live = try await JoinTokenRepository.live(
             agent: agent,
+            at: change.at,
             guardedBy: control.rowGuard,
             in: change.database
-        ).filter { $0.revokedAt == nil && $0.expiresAt > change.at }
+        )
         guard live.count < Self.liveMax else {
             throw ControlError.conflict(
                 Complaint(
@@ -156,21 +157,32 @@ package struct JoinTokens: Sendable {
         _ change: ChangeTransaction,
         _ caller: Caller
     ) async throws {
-        let existing = try await AgentRepository.find(agent, in: change.database)
+        let existing = try await AgentRepository.find(
+            agent,
+            guardedBy: control.rowGuard,
+            in: change.database
+        )
         if existing != nil { return }
         try await AgentRepository.put(
             Agents.row(AgentRow(name: agent), nil, change, caller),
+            guardedBy: control.rowGuard,
             in: change.database
         )
         change.record(.agent, key: agent.text, .create)
     }
+
     private func place(
         _ service: ServiceName,
         on agent: AgentName,
         _ change: ChangeTransaction,
         _ caller: Caller
     ) async throws {
-        guard try await !ServiceRepository.find([service], in: change.database).isEmpty else {
+        let known = try await ServiceRepository.find(
+            [service],
+            guardedBy: control.rowGuard,
+            in: change.database
+        )
+        guard !known.isEmpty else {
             throw ControlError.invalid(
                 "service.unknown",
                 field: "placements",

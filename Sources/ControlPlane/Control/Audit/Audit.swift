@@ -78,6 +78,14 @@ package struct Audit: Sendable {
                 count += page.count
                 guard !isLast else { break }
             }
+            guard count > 0 || !stored.isEmpty || !witnessed.isEmpty else {
+                throw ControlError.notFound(
+                    Complaint(
+                        "audit.unknown_writer",
+                        "nobody of this name writes a chain; GET /v1/audit/heads names them all"
+                    )
+                )
+            }
             return AuditVerification(writer: writer, recordCount: count, end: end, fault: nil)
         }
     }

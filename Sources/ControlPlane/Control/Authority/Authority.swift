@@ -1,76 +1,107 @@
 package import Crypto
 import Mesh
+import Observability
 package import Snapshot
 import Store
+import Synchronization
 import Wire
 
 /// The opened authority of a cluster: CAs, the key that signs snapshots, and trust documents.
 ///
-/// Keys live in memory only. Any thread may use it.
+/// Keys live in memory only. What is stored may change under a running replica, so `refresh` reads
+/// it again. Any thread may use it.
 package final class Authority: Sendable {
-    /// Of the mesh; in the trust document.
-    package let root: Certificate
-    /// Signs the mesh's leaves.
-    package let intermediate: CertificateAuthority
-    let intermediateID: UUIDv7
-    /// The root of the API's own certificates.
-    package let apiRoot: CertificateAuthority
-    /// Signs manifests.
-    package let snapshotKey: SigningKey
-    /// Every version in order; the last one holds now.
-    package let trustChain: [TrustAnchor]
+    private struct State: Sendable {
+        let root: Certificate
+        let intermediate: CertificateAuthority
+        let intermediateID: UUIDv7
+        let apiRoot: CertificateAuthority
+        let snapshotKey: SigningKey
+        let trustChain: [TrustAnchor]
+    }
+
+    private let state: Mutex<State>
     /// How much each agent may have signed.
     let allowances = SigningAllowances()
 
-    private init(
-        root: Certificate,
-        intermediate: CertificateAuthority,
-        intermediateID: UUIDv7,
-        apiRoot: CertificateAuthority,
-        snapshotKey: SigningKey,
-        trustChain: [TrustAnchor]
-    ) {
-        self.root = root
-        self.intermediate = intermediate
-        self.intermediateID = intermediateID
-        self.apiRoot = apiRoot
-        self.snapshotKey = snapshotKey
-        self.trustChain = trustChain
+    private init(_ state: State) { self.state = Mutex(state) }
+
+    /// The active root of the mesh; in the trust document.
+    package var root: Certificate { state.withLock { $0.root } }
+
+    /// Signs the mesh's leaves.
+    package var intermediate: CertificateAuthority { issuer.authority }
+
+    /// What signs now, with the id of its row.
+    var issuer: (authority: CertificateAuthority, id: UUIDv7) {
+        state.withLock { ($0.intermediate, $0.intermediateID) }
     }
+
+    /// The root of the API's own certificates.
+    package var apiRoot: CertificateAuthority { state.withLock { $0.apiRoot } }
+
+    /// Signs manifests.
+    package var snapshotKey: SigningKey { state.withLock { $0.snapshotKey } }
+
+    /// Every version in order; the last one holds now.
+    package var trustChain: [TrustAnchor] { state.withLock { $0.trustChain } }
 
     /// The trust document that holds now.
     package var trust: TrustAnchor? { trustChain.last }
 
+    /// Every root that the trust document names: all of them are trusted.
+    package var roots: [Certificate] {
+        (trust?.document.authorities ?? []).compactMap { try? Certificate(der: $0.certificate) }
+    }
+
     /// Opens the stored authority and refuses one whose parts do not belong together.
     package static func open(_ control: ControlPlane) async throws(StartError) -> Authority {
+        Authority(try await read(control))
+    }
+
+    /// Reads again what another replica or an operator has changed.
+    ///
+    /// What is stored must continue what is held; otherwise, and when it cannot be read, that stays
+    /// and the log says why.
+    package func refresh(_ control: ControlPlane) async {
+        do throws(StartError) {
+            let stored = try await Self.read(control)
+            let continues = state.withLock { held in
+                guard stored.trustChain.starts(with: held.trustChain) else { return false }
+                held = stored
+                return true
+            }
+            guard continues else {
+                throw .refused(
+                    .faulted(
+                        Complaint(
+                            "authority.rewritten",
+                            "the stored trust documents do not continue those that are held"
+                        )
+                    )
+                )
+            }
+        } catch {
+            control.logger.error(
+                "the authority was not read again; what is held stays",
+                ["error": .text(error.description)]
+            )
+        }
+    }
+
+    private static func read(_ control: ControlPlane) async throws(StartError) -> State {
         do {
             let (authorities, trust, keys) = try await control.read { transaction in
                 (
                     try await AuthorityRepository.list(in: transaction),
-                    try await TrustRepository.chain(in: transaction),
+                    try await TrustRepository.chain(
+                        guardedBy: control.rowGuard,
+                        in: transaction
+                    ),
                     try await TrustRepository.snapshotKeys(in: transaction)
                 )
             }
-            let chain = try trustChain(trust, of: control.trustDomain)
-            guard let current = chain.last?.document else {
-                throw AuthorityFault("there is no trust document")
-            }
-            let root = try active(.root, in: authorities)
-            let rootCertificate = try Certificate(der: root.certificate)
-            guard current.authorities.contains(where: { $0.certificate == root.certificate })
-            else { throw AuthorityFault("the active root is not in the trust document") }
-            let intermediate = try active(.intermediate, in: authorities)
-            let intermediateAuthority = try authority(intermediate, control)
-            guard try intermediateAuthority.certificate.isSigned(by: rootCertificate.publicKey())
-            else { throw AuthorityFault("the intermediate is not signed by the active root") }
-            return Authority(
-                root: rootCertificate,
-                intermediate: intermediateAuthority,
-                intermediateID: intermediate.id,
-                apiRoot: try authority(try active(.api, in: authorities), control),
-                snapshotKey: try snapshotKey(keys, current, control),
-                trustChain: chain
-            )
+            return try state(authorities, trust, keys, control)
         } catch let error as AuthorityFault {
             throw .refused(.faulted(Complaint("authority.inconsistent", error.text)))
         } catch let error as KeyError {
@@ -84,6 +115,34 @@ package final class Authority: Sendable {
                 )
             )
         }
+    }
+
+    private static func state(
+        _ authorities: [AuthorityRow],
+        _ trust: [TrustRow],
+        _ keys: [SnapshotKeyRow],
+        _ control: ControlPlane
+    ) throws -> State {
+        let chain = try trustChain(trust, of: control.trustDomain)
+        guard let current = chain.last?.document else {
+            throw AuthorityFault("there is no trust document")
+        }
+        let root = try active(.root, in: authorities)
+        let rootCertificate = try Certificate(der: root.certificate)
+        guard current.authorities.contains(where: { $0.certificate == root.certificate })
+        else { throw AuthorityFault("the active root is not in the trust document") }
+        let intermediate = try active(.intermediate, in: authorities)
+        let intermediateAuthority = try authority(intermediate, control)
+        guard try intermediateAuthority.certificate.isSigned(by: rootCertificate.publicKey())
+        else { throw AuthorityFault("the intermediate is not signed by the active root") }
+        return State(
+            root: rootCertificate,
+            intermediate: intermediateAuthority,
+            intermediateID: intermediate.id,
+            apiRoot: try authority(try active(.api, in: authorities), control),
+            snapshotKey: try snapshotKey(keys, current, control),
+            trustChain: chain
+        )
     }
 
     private static func active(

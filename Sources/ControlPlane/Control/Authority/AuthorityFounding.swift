@@ -52,6 +52,7 @@ package struct AuthorityFounding: Sendable {
                 hash: made.trust.hash.bytes,
                 envelope: made.trust.envelope.encoded
             ),
+            guardedBy: control.rowGuard,
             in: change.database
         )
         try writeTrustKey(try made.trustKey.pem())

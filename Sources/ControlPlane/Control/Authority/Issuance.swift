@@ -36,7 +36,11 @@ package struct Issuance: Sendable {
             action: "certificate.issue",
             resource: "ca/certificates/\(id)"
         ) { act in
-            let host = try await AgentRepository.find(agent, in: act.database)
+            let host = try await AgentRepository.find(
+                agent,
+                guardedBy: control.rowGuard,
+                in: act.database
+            )
             guard let host, host.value.state == .enrolled,
                 try await isCurrent(serialNumber, of: host.value, act)
             else {
@@ -60,8 +64,11 @@ package struct Issuance: Sendable {
                     )
                 )
             }
-            let stored =
-                try await ServiceRepository.find([service], in: act.database).first
+            let stored = try await ServiceRepository.find(
+                [service],
+                guardedBy: control.rowGuard,
+                in: act.database
+            ).first
             guard let stored else {
                 throw ControlError.notFound(
                     Complaint("service.not_found", "there is no service \(service)")
@@ -157,8 +164,9 @@ package struct Issuance: Sendable {
         _ key: PublicKey,
         _ act: AuditedTransaction
     ) async throws -> IssuedCertificate {
+        let (issuer, issuerID) = authority.issuer
         let issued = try order.issued(
-            by: authority.intermediate,
+            by: issuer,
             for: key,
             now: act.at,
             serialBytes: serial()
@@ -171,7 +179,7 @@ package struct Issuance: Sendable {
                 spiffeID: order.id.description,
                 agent: order.agent,
                 service: order.service,
-                issuer: authority.intermediateID,
+                issuer: issuerID,
                 spkiHash: key.keyID.bytes,
                 notBefore: CertificateOrder.start(now: act.at),
                 notAfter: issued.notAfter

@@ -73,7 +73,7 @@ extension Catalog {
     ) async throws(ControlError) -> ApplyOutcome {
         let parts = try Self.parts(of: resources)
         return try await control.read { database in
-            let plan = try await plan(parts, by: caller, in: database)
+            let plan = try await plan(parts, by: caller, isDryRun: true, in: database)
             try Self.refuse(plan.problems, code: "apply.invalid")
             return ApplyOutcome(revision: nil, isDryRun: true, steps: plan.steps)
         }

@@ -76,7 +76,30 @@ extension Catalog {
     }
 }
 
+extension Catalog {
+    static let beyondRights = "intention.beyond_own_rights"
+
+    /// Why a rule with wildcards is more than its writer may say.
+    static func reachSentence(_ reach: PathGlob) -> String {
+        "a wildcard speaks for every service, so it needs the right everywhere under `\(reach)`;"
+            + " write the rules of the services that are yours"
+    }
+}
+
 extension ResourceKey {
+    /// The rules whose place a rule with wildcards takes; nil for one between two services.
+    ///
+    /// Who has no right on one of them must not get round that by speaking of all.
+    var reach: PathGlob? {
+        guard case .intention(let destination, let source) = self else { return nil }
+        let names = [
+            destination.namespaceText, destination.nameText, source.namespaceText,
+            source.nameText,
+        ]
+        guard names.contains("*") else { return nil }
+        let segments = names.map { $0 == "*" ? "+" : $0 }
+        return try? PathGlob("intentions/\(segments.joined(separator: "/"))")
+    }
     /// The word for this kind of resource in the change feed.
     var changeKind: Change.Kind {
         switch self {

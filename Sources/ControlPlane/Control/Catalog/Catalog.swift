@@ -50,6 +50,7 @@ package struct Catalog: Sendable {
                 namespace: query.namespace,
                 after: after,
                 limit: limit,
+                guardedBy: control.rowGuard,
                 in: database
             ).map { row in row.map { .service(ServiceResource(service: $0)) } }
         case .placement:
@@ -67,6 +68,7 @@ package struct Catalog: Sendable {
                 agent: query.agent,
                 after: after,
                 limit: limit,
+                guardedBy: control.rowGuard,
                 in: database
             ).map { row in row.map(Resource.instance) }
         case .upstream:
@@ -76,6 +78,7 @@ package struct Catalog: Sendable {
                 destination: query.destination?.exactService,
                 after: after,
                 limit: limit,
+                guardedBy: control.rowGuard,
                 in: database
             ).map { row in row.map(Resource.upstream) }
         case .intention:
@@ -102,9 +105,12 @@ package struct Catalog: Sendable {
         by caller: Caller
     ) async throws(ControlError) -> (item: CatalogItem, action: CatalogStep.Action) {
         let key = try Self.key(of: resource)
-        return try await change(resource, key, "\(key.kind.rawValue).put", by: caller) {
-            old throws(ControlError) in
-            try condition.check(old?.revision, of: "\(key)")
+        let action = "\(key.kind.rawValue).put"
+        return try await control.change(caller, action: action, resource: key.path) { change in
+            try await perform(resource, key, by: caller, in: change) {
+                old throws(ControlError) in
+                try condition.check(old?.revision, of: "\(key)")
+            }
         }
     }
 
@@ -114,22 +120,21 @@ package struct Catalog: Sendable {
         by caller: Caller
     ) async throws(ControlError) -> CatalogItem {
         let key = try Self.key(of: resource)
-        let outcome = try await change(
-            resource,
-            key,
-            "\(key.kind.rawValue).create",
-            by: caller
-        ) { old throws(ControlError) in
-            guard let old else { return }
-            throw .conflict(
-                Complaint(
-                    "\(key.kind.rawValue).duplicate",
-                    "the \(key) exists already, at revision \(old.revision): change it with PUT"
-                        + " /v1/\(key.path)"
-                )
-            )
+        let action = "\(key.kind.rawValue).create"
+        return try await control.change(caller, action: action, resource: key.path) { change in
+            try await perform(resource, key, by: caller, in: change) { old throws(ControlError) in
+                guard let old else { return }
+                throw .conflict(Self.duplicate(key, old.revision))
+            }.item
         }
-        return outcome.item
+    }
+
+    private static func duplicate(_ key: ResourceKey, _ revision: Int64) -> Complaint {
+        Complaint(
+            "\(key.kind.rawValue).duplicate",
+            "the \(key) exists already, at revision \(revision): change it with PUT"
+                + " /v1/\(key.path)"
+        )
     }
 
     /// Deletes a resource that nothing refers to, and gives the revision of that change.
@@ -146,6 +151,9 @@ package struct Catalog: Sendable {
                     "the namespace default is that of every name without one, so it stays"
                 )
             )
+        }
+        if let reach = key.reach, !GrantRule.holds(.delete, on: reach, caller.policies) {
+            throw .forbidden(Complaint(Self.beyondRights, Self.reachSentence(reach)))
         }
         return try await control.change(
             caller,
@@ -168,31 +176,30 @@ package struct Catalog: Sendable {
         }
     }
 
-    private func change(
+    private func perform(
         _ resource: Resource,
         _ key: ResourceKey,
-        _ action: String,
         by caller: Caller,
+        in change: ChangeTransaction,
         check: (Stored<Resource>?) throws(ControlError) -> Void
-    ) async throws(ControlError) -> (item: CatalogItem, action: CatalogStep.Action) {
-        try await control.change(caller, action: action, resource: key.path) { change in
-            let plan = try await plan([.init(resource)], by: caller, in: change.database)
-            if let problem = plan.problems.first, plan.problems.count == 1 { throw problem.error }
-            try Self.refuse(plan.problems, code: "\(key.kind.rawValue).invalid")
-            guard let step = plan.steps.first else { throw Self.notFound(key) }
-            try check(step.old)
-            let items = try await carryOut([step], by: caller, in: change)
-            guard let item = items.first else { throw Self.notFound(key) }
-            if step.action == .unchanged { change.audited.conclude(outcome: "unchanged") }
-            change.describe(step.detail)
-            return (item: item, action: step.action)
-        }
+    ) async throws -> (item: CatalogItem, action: CatalogStep.Action) {
+        let plan = try await plan([.init(resource)], by: caller, in: change.database)
+        if let problem = plan.problems.first, plan.problems.count == 1 { throw problem.error }
+        try Self.refuse(plan.problems, code: "\(key.kind.rawValue).invalid")
+        guard let step = plan.steps.first else { throw Self.notFound(key) }
+        try check(step.old)
+        let items = try await carryOut([step], by: caller, in: change)
+        guard let item = items.first else { throw Self.notFound(key) }
+        if step.action == .unchanged { change.audited.conclude(outcome: "unchanged") }
+        change.describe(step.detail)
+        return (item: item, action: step.action)
     }
 
     /// Decides what putting these resources does; reads only.
     func plan(
         _ parts: [CatalogPlan.Part],
         by caller: Caller,
+        isDryRun: Bool = false,
         in database: PostgresTransaction
     ) async throws(PostgresError) -> CatalogPlan {
         let state = try await CatalogState.load(
@@ -200,7 +207,7 @@ package struct Catalog: Sendable {
             guardedBy: control.rowGuard,
             in: database
         )
-        return CatalogPlan(parts, state: state, caller: caller) {
+        return CatalogPlan(parts, state: state, caller: caller, isDryRun: isDryRun) {
             (try? RuleID(control.makeID().description)) ?? .unassigned
         }
     }

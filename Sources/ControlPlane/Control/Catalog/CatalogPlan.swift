@@ -8,6 +8,7 @@ struct CatalogPlan {
     private(set) var problems: [CatalogProblem] = []
     private var state: CatalogState
     private let caller: Caller
+    private let isDryRun: Bool
     private let makeRuleID: () -> RuleID
 
     /// One resource without anything nested, and where it stands in the request.
@@ -40,10 +41,12 @@ struct CatalogPlan {
         _ parts: [Part],
         state: CatalogState,
         caller: Caller,
+        isDryRun: Bool = false,
         makeRuleID: @escaping () -> RuleID
     ) {
         self.state = state
         self.caller = caller
+        self.isDryRun = isDryRun
         self.makeRuleID = makeRuleID
         for kind in Self.order {
             for part in parts where part.resource.kind == kind { add(part) }
@@ -176,6 +179,12 @@ struct CatalogPlan {
     }
 
     private mutating func check(_ rule: Intention, _ part: Part) {
+        if !isDryRun, let reach = part.resource.key?.reach,
+            !GrantRule.holds(.update, on: reach, caller.policies),
+            !GrantRule.holds(.create, on: reach, caller.policies)
+        {
+            refuse(part, Catalog.beyondRights, "", Catalog.reachSentence(reach), .forbidden)
+        }
         do {
             try rule.validate()
             try rule.checkEnforceable()

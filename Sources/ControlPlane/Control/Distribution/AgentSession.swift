@@ -16,6 +16,8 @@ actor AgentSession: ReactorBound {
     static let pingInterval = Duration.seconds(15)
     /// Unanswered pings before the stream counts as dead.
     static let silentRoundsMax = 2
+    /// Between two states of the agent that are stored; of those in between the last one counts.
+    static let statusPause = Duration.seconds(1)
     /// Requests that wait; one more ends the stream.
     static let requestsMax = 64
     /// Frames that wait beside the publisher's own, whose bound is its own.
@@ -33,6 +35,8 @@ actor AgentSession: ReactorBound {
     private var isClosing = false
     private var requests: [Message] = []
     private var isWorking = false
+    private var status: Document?
+    private var isStoringStatus = false
     private var outbox: [(bytes: [UInt8], isPublished: Bool)] = []
     private var isWriting = false
     private var pingNumber: UInt64 = 0
@@ -65,12 +69,23 @@ actor AgentSession: ReactorBound {
     /// Reads until the stream ends.
     func run() async {
         var silentRounds = 0
+        // For all of the hello, however slowly it comes.
+        let helloDeadline = control.surroundings.instant() + Self.helloTimeout
         while !isClosing {
+            guard control.now() < peer.notAfter else {
+                await close(
+                    StreamRefusal(
+                        code: "certificate_expired",
+                        text: "the certificate of this connection has ended: use the new one"
+                    )
+                )
+                break
+            }
+            let pingAt = control.surroundings.instant() + Self.pingInterval
             do throws(StreamError) {
-                let wait = isGreeted ? Self.pingInterval : Self.helloTimeout
                 guard
                     let bytes = try await connection.read(
-                        deadline: control.surroundings.instant() + wait
+                        deadline: isGreeted ? pingAt : helloDeadline
                     )
                 else { break }
                 silentRounds = 0
@@ -109,7 +124,8 @@ actor AgentSession: ReactorBound {
         case .want(let want): await perform(publisher.wantReceived(want))
         case .acknowledgement(let answer):
             await perform(publisher.acknowledgementReceived(answer))
-        case .certificateRequest, .status, .evidence: enqueue(message)
+        case .certificateRequest, .evidence: enqueue(message)
+        case .status(let document): keep(document)
         case .ping(let number): send(.pong(number))
         case .pong: break
         case .refusal(let refusal):
@@ -264,6 +280,21 @@ actor AgentSession: ReactorBound {
         }
     }
 
+    /// Stores what the agent says of itself, at most once in a while.
+    private func keep(_ document: Document) {
+        status = document
+        guard !isStoringStatus else { return }
+        isStoringStatus = true
+        Task {
+            while let latest = status, !isClosing {
+                status = nil
+                try? await AgentStatus(latest).store(of: agent, control)
+                try? await reactor.sleep(for: Self.statusPause)
+            }
+            isStoringStatus = false
+        }
+    }
+
     private func serve(_ message: Message) async {
         switch message {
         case .certificateRequest(let request): await serve(request)
@@ -282,10 +313,8 @@ actor AgentSession: ReactorBound {
                     StreamRefusal(code: error.code, text: "evidence cannot be stored now")
                 )
             }
-        case .status(let document):
-            try? await AgentStatus(document).store(of: agent, control)
         case .hello, .manifest, .want, .section, .trust, .acknowledgement, .certificateAnswer,
-            .evidenceAcknowledgement, .refusal, .ping, .pong:
+            .evidenceAcknowledgement, .refusal, .ping, .pong, .status:
             preconditionFailure("not a request")
         }
     }

@@ -13,9 +13,14 @@ struct AgentStatus {
 
     init(_ document: Document) { self.document = document }
 
-    /// How long the agent's leaves still hold; nil if it does not say.
+    /// How long the agent's leaves still hold; nil if it does not say, or waits for its first ones.
     var budget: Duration? {
-        guard let seconds = document["budget_seconds"]?.integer, seconds >= 0 else { return nil }
+        let isWaiting = (document["certificates"]?.items ?? []).contains {
+            $0["state"]?.text == "missing" && $0["subject"]?.text != "agent"
+        }
+        guard !isWaiting, let seconds = document["budget_seconds"]?.integer, seconds >= 0 else {
+            return nil
+        }
         return .seconds(min(seconds, Self.budgetMax))
     }
 

@@ -57,11 +57,16 @@ extension Distribution {
         floors[session.agent] = nil
         departed.remove(session.agent)
         control.metrics.gauge(MetricNames.connectedAgents).set(Int64(sessions.count))
+        // A dead peer takes its time to be told, which is no reason for the living one to wait.
+        if let older {
+            Task {
+                await older.close(
+                    StreamRefusal(code: "replaced", text: "the agent has a newer connection")
+                )
+            }
+        }
         // Trust that changed while the stream was being made.
         if let newest = trust.last { await session.trustChanged(newest) }
-        await older?.close(
-            StreamRefusal(code: "replaced", text: "the agent has a newer connection")
-        )
     }
 
     private func detach(_ session: AgentSession) {
@@ -99,6 +104,7 @@ extension Distribution {
         floors[agent] = hello.mark
         unpublished.insert(agent)
         wake()
+        if let head = hello.head { try await compareAuditHeads(head, of: agent) }
     }
 
     /// Where an agent is reached is its own to say, and a change of configuration.
@@ -120,27 +126,20 @@ extension Distribution {
             )
         }
         guard compiler.configuration.agents[agent]?.meshAddress != address else { return }
-        let caller = Caller(
-            principal: "agent/\(agent)",
-            displayName: agent.text,
-            sourceAddress: peer.address
-        )
-        try await control.change(
-            caller,
-            action: "agent.address",
-            resource: "agents/\(agent)"
-        ) { change in
-            let isNews = try await MeshAgentRepository.setMeshAddress(
-                address.description,
-                of: agent,
-                revision: change.revision,
-                at: change.at,
-                in: change.database
+        let now = control.surroundings.instant()
+        let lately = (moves[agent] ?? []).filter { $0.duration(to: now) < Self.movesPeriod }
+        guard lately.count < Self.movesMax else {
+            return control.logger.warning(
+                "an agent moves too often, so its new mesh address is not taken yet",
+                ["agent": .text(agent.text), "address": .text(text)]
             )
-            guard isNews else { return }
-            change.describe(.fields(["mesh_address": .string(address.description)]))
-            change.record(.agent, key: agent.text, .update)
         }
+        moves[agent] = lately + [now]
+        try await Agents(control).reportAddress(
+            address.description,
+            of: agent,
+            from: peer.address
+        )
     }
 
     /// An agent has applied or refused a snapshot.
@@ -241,13 +240,8 @@ extension Distribution {
         mark: SnapshotMark,
         of agent: AgentName
     ) async -> HeadVerdict {
-        let keys = trust.flatMap { $0.document.snapshotKeys.map(\.key) }
-        guard let envelope = try? Envelope(encoded: bytes),
-            envelope.payloadType == Manifest.payloadType,
-            !envelope.signers(among: keys).isEmpty,
-            let manifest = try? Manifest(encoded: envelope.payload),
-            manifest.agent == agent, manifest.trustDomain == control.trustDomain,
-            manifest.epoch == mark.epoch, manifest.revision == mark.revision
+        guard let manifest = genuine(bytes, of: agent), manifest.epoch == mark.epoch,
+            manifest.revision == mark.revision
         else {
             control.logger.error(
                 "an agent shows a snapshot that no server of this mesh has signed",
@@ -263,12 +257,7 @@ extension Distribution {
             if (manifest.epoch, manifest.revision) > (epoch, UInt64(clamping: known)),
                 manifest.epoch >= epoch
             {
-                await halt(
-                    "agent \(agent) enforces epoch \(manifest.epoch), revision"
-                        + " \(manifest.revision), but the database is at epoch \(epoch), revision"
-                        + " \(known): it was set back. Raise the epoch of the trust document to go"
-                        + " on from here"
-                )
+                await halt(Self.setBack(manifest, epoch: epoch, revision: known))
                 return .ahead
             }
         } catch {
@@ -279,5 +268,34 @@ extension Distribution {
         unpublished.insert(agent)
         wake()
         return .behind
+    }
+
+    /// What an agent enforces by its own account, if a server of this mesh has signed it.
+    private func genuine(_ head: [UInt8], of agent: AgentName) -> Manifest? {
+        guard let envelope = try? Envelope(encoded: head),
+            envelope.payloadType == Manifest.payloadType,
+            !envelope.signers(among: snapshotKeys).isEmpty,
+            let manifest = try? Manifest(encoded: envelope.payload),
+            manifest.agent == agent, manifest.trustDomain == control.trustDomain
+        else { return nil }
+        return manifest
+    }
+
+    /// Agents are the witnesses of the audit trail: each keeps the ends of the chains that its
+    /// manifest named, and what it has seen must still be there.
+    private func compareAuditHeads(
+        _ head: [UInt8],
+        of agent: AgentName
+    ) async throws(ControlError) {
+        guard let manifest = genuine(head, of: agent) else { return }
+        let notes = manifest.auditHeads.filter { $0.sequence > 0 }
+        let missing = try await control.read { database in
+            try await AuditRepository.writersWithout(
+                notes.map { ($0.writer, Int64(clamping: $0.sequence), $0.hash) },
+                in: database
+            )
+        }
+        for writer in missing { control.alarms.raise(RowAlarm(table: "audit", key: writer)) }
+        if !missing.isEmpty { await control.keepAlarms() }
     }
 }

@@ -63,39 +63,84 @@ extension Distribution {
 
     /// Signs, stores and shows what the waiting agents need.
     private func publish() async throws(ControlError) {
-        unpublished.formIntersection(sessions.keys)
         defer { reportFaults() }
-        while !unpublished.isEmpty {
+        var retried: Set<AgentName> = []
+        while haltReason == nil {
+            unpublished.formIntersection(sessions.keys)
             let batch = unpublished.sorted().prefix(Self.manifestsPerTransactionMax)
-            let missing = batch.filter { published[$0] == nil }
-            let heads = try await control.audit.heads()
-            let stored = try await control.read { database in
-                try await PublicationRepository.manifests(of: Array(missing), in: database)
-            }
-            let key = try await services.snapshotKey()
-            guard let revision, let trust = trust.last else { return }
-            let plan = ManifestPlan(
-                trustDomain: control.trustDomain,
-                trust: trust,
-                revision: UInt64(clamping: revision),
-                auditHeads: heads.map {
-                    .init(writer: $0.writer, sequence: $0.sequence, hash: $0.hash)
-                },
-                now: control.now()
-            )
-            var work = Work(plan: plan, key: key)
-            for agent in batch {
-                prepare(agent, stored.first { $0.agent == agent }, &work)
-            }
-            try await store(work)
+            guard !batch.isEmpty else { break }
+            // Taken out before the work: who connects anew during it asks again and must be heard.
             unpublished.subtract(batch)
-            for snapshot in work.shown {
-                published[snapshot.manifest.agent] = snapshot
-                await sessions[snapshot.manifest.agent]?.published(snapshot.publication)
+            do throws(ControlError) {
+                let refused = try await publish(Array(batch))
+                // What is stored is not what was published here: it is read, and judged, once.
+                for agent in refused where retried.insert(agent).inserted {
+                    published[agent] = nil
+                    unpublished.insert(agent)
+                }
+            } catch {
+                unpublished.formUnion(batch)
+                throw error
             }
-            try await supersede(work.conflicting)
         }
         countLagging()
+    }
+
+    /// One round of `publish`.
+    ///
+    /// - Returns: agents whose stored manifest could not be replaced.
+    private func publish(_ batch: [AgentName]) async throws(ControlError) -> [AgentName] {
+        let missing = batch.filter { published[$0] == nil }
+        let heads = try await control.audit.heads()
+        let (rows, known) = try await control.read { database in
+            (
+                try await PublicationRepository.manifests(of: missing, in: database),
+                try await RevisionRepository.current(in: database)
+            )
+        }
+        let key = try await services.snapshotKey()
+        guard let revision, let newest = trust.last else { return [] }
+        let plan = ManifestPlan(
+            trustDomain: control.trustDomain,
+            trust: newest,
+            revision: UInt64(clamping: revision),
+            auditHeads: heads.map {
+                .init(writer: $0.writer, sequence: $0.sequence, hash: $0.hash)
+            },
+            now: control.now()
+        )
+        var work = Work(plan: plan, key: key)
+        var stored: [AgentName: StoredManifest] = [:]
+        for row in rows {
+            if let manifest = StoredManifest(row, signedBy: snapshotKeys) {
+                stored[row.agent] = manifest
+            } else {
+                work.forged.append(row)
+                control.alarms.raise(RowAlarm(table: "manifests", key: row.agent.text))
+            }
+        }
+        let head = (newest.document.epoch, UInt64(clamping: known))
+        if let ahead = stored.values.map(\.manifest)
+            .first(where: { ($0.epoch, $0.revision) > head })
+        {
+            await halt(Self.setBack(ahead, epoch: head.0, revision: known))
+            return []
+        }
+        for agent in batch { prepare(agent, stored[agent], &work) }
+        let refused = try await store(work)
+        for snapshot in work.shown
+        where !refused.contains(snapshot.manifest.agent) {
+            guard let session = sessions[snapshot.manifest.agent] else { continue }
+            published[snapshot.manifest.agent] = snapshot
+            await session.published(snapshot.publication)
+        }
+        try await supersede(work.conflicting)
+        return refused
+    }
+
+    /// The keys that have ever been good for signing manifests.
+    var snapshotKeys: [PublicKey] {
+        trust.flatMap { $0.document.snapshotKeys.map(\.key) }
     }
 
     /// What one round signs.
@@ -107,15 +152,16 @@ extension Distribution {
         /// To be shown: what was signed, and what was stored earlier and still holds.
         var shown: [PublishedSnapshot] = []
         var conflicting: [AgentName] = []
+        /// Rows that no server of this mesh wrote; they go before anything is stored.
+        var forged: [PublishedManifest] = []
     }
 
     private func prepare(
         _ agent: AgentName,
-        _ row: PublishedManifest?,
+        _ stored: StoredManifest?,
         _ work: inout Work
     ) {
         guard let sections = compiler.sections(of: agent) else { return }
-        let stored = row.flatMap(StoredManifest.init)
         let previous =
             published[agent].map { (manifest: $0.manifest, envelope: $0.envelope) }
             ?? stored.map { (manifest: $0.manifest, envelope: $0.envelope) }
@@ -156,21 +202,27 @@ extension Distribution {
     }
 
     /// Nothing is shown that is not stored.
-    private func store(_ work: Work) async throws(ControlError) {
-        guard !work.signed.isEmpty else { return }
+    ///
+    /// - Returns: agents for which something newer is stored than what was signed now.
+    private func store(_ work: Work) async throws(ControlError) -> [AgentName] {
+        guard !work.signed.isEmpty || !work.forged.isEmpty else { return [] }
         var rows: [SHA256Digest: PublishedSection] = [:]
         for section in work.signed.flatMap(\.publication.sections)
         where !storedSections.contains(section.reference.hash) {
             rows[section.reference.hash] = section.row
         }
         let sections = Array(rows.values)
+        let removals = work.forged.map(PublicationRepository.remove)
         let manifests = work.signed.map { PublicationRepository.put($0.row) }
-        try await control.write { database in
+        let answers = try await control.write { database in
             try await PublicationRepository.store(sections, in: database)
-            _ = try await database.batch(manifests)
+            _ = try await database.batch(removals)
+            return try await database.batch(manifests)
         }
         storedSections.formUnion(rows.keys)
         control.metrics.counter(MetricNames.snapshotsSigned).increment(by: work.signed.count)
+        return zip(work.signed, answers).filter { $1.affectedCount == 0 }
+            .map(\.0.manifest.agent)
     }
 
     /// Gives agents whose sections changed without a revision one of their own.
@@ -188,14 +240,13 @@ extension Distribution {
             control.server,
             action: "snapshot.supersede",
             resource: "agents"
-        ) { change in
-            for agent in news { change.record(.agent, key: agent.text, .update) }
-        }
+        ) { change in _ = try await Agents(control).touch(news, in: change) }
         wake()
     }
 
     private func reportFaults() {
-        for fault in compiler.takeFaults() {
+        let faults = compiler.takeFaults()
+        for fault in faults {
             control.metrics.counter(
                 MetricNames.sectionFaults,
                 labels: [fault.kind.rawValue]
@@ -207,18 +258,31 @@ extension Distribution {
                     "reason": .text(fault.reason),
                 ]
             )
-            let resource = "sections/\(fault.kind.rawValue)/\(fault.name)"
-            Task {
-                _ = try? await control.act(
-                    control.server,
-                    action: "snapshot.deny",
-                    resource: resource
-                ) { act in
-                    act.conclude(outcome: "alarm", reason: "unenforceable")
-                    act.describe(.fields(["reason": .string(fault.reason)]))
-                }
+        }
+        let entries = faults.prefix(AuditRepository.entriesMax / 2).map { fault in
+            var entry = control.server.entry(
+                action: "snapshot.deny",
+                resource: "sections/\(fault.kind.rawValue)/\(fault.name)",
+                outcome: "alarm",
+                reason: "unenforceable"
+            )
+            entry.detail = ["reason": .string(fault.reason)]
+            return entry
+        }
+        guard let first = entries.first else { return }
+        Task {
+            _ = try? await control.spine.act(first) { act in
+                for entry in entries.dropFirst() { act.audit(entry) }
             }
         }
+    }
+
+    /// Why nothing is published over a head that the database knows nothing of.
+    static func setBack(_ manifest: Manifest, epoch: UInt64, revision: Int64) -> String {
+        "agent \(manifest.agent) was given epoch \(manifest.epoch), revision"
+            + " \(manifest.revision), but the database is at epoch \(epoch), revision"
+            + " \(revision): it was set back. Raise the epoch of the trust document to go on"
+            + " from here"
     }
 
     /// Stops publishing for good: what this database says is older than what agents enforce.

@@ -52,6 +52,11 @@ package actor Distribution: ReactorBound {
     var floors: [AgentName: SnapshotMark] = [:]
     /// Agents that got a revision of their own in this process; a second time would be a loop.
     var superseded: Set<AgentName> = []
+    /// When agents last said that they are reached elsewhere.
+    var moves: [AgentName: [ContinuousClock.Instant]] = [:]
+    /// How often an agent may move within `movesPeriod`; each move is a revision for everybody.
+    static let movesMax = 8
+    static let movesPeriod = Duration.seconds(240)
     /// Sections that are stored for certain.
     var storedSections: Set<SHA256Digest> = []
 
@@ -123,9 +128,14 @@ package actor Distribution: ReactorBound {
     private func end() async {
         await listener?.close()
         listener = nil
-        let open = Array(sessions.values)
-        for session in open {
-            await session.close(StreamRefusal(code: "draining", text: "the server shuts down"))
+        await withTaskGroup(of: Void.self) { group in
+            for session in sessions.values {
+                group.addTask {
+                    await session.close(
+                        StreamRefusal(code: "draining", text: "the server shuts down")
+                    )
+                }
+            }
         }
         await flush()
         let server = control.serverName.text
@@ -140,6 +150,12 @@ package actor Distribution: ReactorBound {
         isWoken = true
         sleeper?.resume()
         sleeper = nil
+    }
+
+    /// A change was committed; what is known already, or is no revision, wakes nobody.
+    private func hear(_ payload: String) {
+        guard let told = Int64(payload), told > revision ?? -1 else { return }
+        wake()
     }
 
     private func sleep(for duration: Duration) async {
@@ -161,8 +177,8 @@ package actor Distribution: ReactorBound {
                 control.pool.settings,
                 on: reactor
             )
-            await connection.onNotification { [weak self] _ in
-                self?.assumeIsolated { $0.wake() }
+            await connection.onNotification { [weak self] notification in
+                self?.assumeIsolated { $0.hear(notification.payload) }
             }
             await connection.onEnd { [weak self] _ in self?.assumeIsolated { $0.wake() } }
             try await connection.listen(to: RevisionRepository.channel)

@@ -1,6 +1,7 @@
 package import Crypto
 package import Mesh
 package import Snapshot
+package import Wire
 
 /// The peer of a stream on port 7401, whose certificate led to a root of the mesh.
 package struct AgentPeer: Equatable, Sendable {
@@ -10,6 +11,8 @@ package struct AgentPeer: Equatable, Sendable {
     package let serialNumber: [UInt8]
     /// SHA-256 of the leaf's DER.
     package let leafDigest: [UInt8]
+    /// The end of the leaf, which the stream does not outlive.
+    package let notAfter: Timestamp
     /// The address without port, for audit records.
     package let address: String
 
@@ -17,11 +20,13 @@ package struct AgentPeer: Equatable, Sendable {
         spiffeID: String,
         serialNumber: [UInt8],
         leafDigest: [UInt8],
+        notAfter: Timestamp = .distantFuture,
         address: String
     ) {
         self.spiffeID = spiffeID
         self.serialNumber = serialNumber
         self.leafDigest = leafDigest
+        self.notAfter = notAfter
         self.address = address
     }
 }

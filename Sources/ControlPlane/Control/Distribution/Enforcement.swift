@@ -2,6 +2,7 @@ package import Mesh
 import Postgres
 import Reactor
 import Store
+import Synchronization
 import Wire
 
 /// Which live agents enforce a revision.
@@ -17,8 +18,13 @@ package struct EnforcementReport: Equatable, Sendable {
 /// Answers whether a change has reached the hosts, from any replica: what agents acknowledge is in
 /// the database.
 package struct Enforcement: Sendable {
-    /// Between two looks.
-    private static let pause = Duration.milliseconds(25)
+    /// Between two looks, at first and later on.
+    private static let pauses = (Duration.milliseconds(25), Duration.milliseconds(200))
+    private static let looksInARow = 80
+    private static let waitersPerPause = 4
+    /// The most requests that wait at one time; whoever comes beyond gets one look and no more, so
+    /// that waiting leaves the database to everybody else.
+    package static let waitersMax = 64
     /// The longest that anybody may wait.
     package static let timeoutMax = Duration.seconds(60)
 
@@ -33,12 +39,19 @@ package struct Enforcement: Sendable {
         timeout: Duration
     ) async throws(ControlError) -> EnforcementReport {
         let deadline = control.surroundings.instant() + min(timeout, Self.timeoutMax)
+        let mayWait = control.enforcementWaiters.withLock { count in
+            count += 1
+            return count <= Self.waitersMax
+        }
+        defer { control.enforcementWaiters.withLock { $0 -= 1 } }
+        var looks = 0
         while true {
             let progress = try await control.read { database in
                 try await AgentStateRepository.progress(of: revision, in: database)
             }
             let isComplete = progress.isPublished && progress.pending.isEmpty
-            let isOver = control.surroundings.instant() >= deadline || Task.isCancelled
+            let isOver =
+                !mayWait || control.surroundings.instant() >= deadline || Task.isCancelled
             if isComplete || isOver {
                 return EnforcementReport(
                     revision: revision,
@@ -47,7 +60,11 @@ package struct Enforcement: Sendable {
                     isComplete: isComplete
                 )
             }
-            try? await control.pool.reactor.sleep(for: Self.pause)
+            looks += 1
+            // The more there are who wait, the less often each looks.
+            let crowd = control.enforcementWaiters.withLock { max(1, $0 / Self.waitersPerPause) }
+            let pause = (looks < Self.looksInARow ? Self.pauses.0 : Self.pauses.1) * crowd
+            try? await control.pool.reactor.sleep(for: pause)
         }
     }
 }

@@ -41,16 +41,21 @@ struct PublishedSnapshot: Sendable {
     }
 }
 
-/// A stored manifest as it was signed; who signed it is not asked, for the row only says what was
-/// shown to the agent.
+/// A stored manifest as it was signed.
 struct StoredManifest: Sendable {
     let manifest: Manifest
     let envelope: Envelope
 
-    /// Nil if the bytes are no manifest.
-    init?(_ row: PublishedManifest) {
+    /// Nil for a row that no server of this mesh wrote: whoever else could make one up would keep
+    /// an agent from ever being shown anything newer.
+    init?(_ row: PublishedManifest, signedBy keys: [PublicKey]) {
         guard let envelope = try? Envelope(encoded: row.envelope),
-            let manifest = try? Manifest(encoded: envelope.payload), manifest.agent == row.agent
+            envelope.payloadType == Manifest.payloadType, envelope.payloadHash == row.hash,
+            !envelope.signers(among: keys).isEmpty,
+            let manifest = try? Manifest(encoded: envelope.payload), manifest.agent == row.agent,
+            manifest.epoch == UInt64(clamping: row.epoch),
+            manifest.revision == UInt64(clamping: row.revision),
+            manifest.issued == row.issuedAt
         else { return nil }
         self.manifest = manifest
         self.envelope = envelope

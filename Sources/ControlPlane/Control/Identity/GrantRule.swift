@@ -23,7 +23,8 @@ enum GrantRule {
         return nil
     }
 
-    private static func holds(
+    /// Whether a capability is granted on every path that a glob matches.
+    static func holds(
         _ capability: Capability,
         on glob: PathGlob,
         _ policies: [AccessPolicy]

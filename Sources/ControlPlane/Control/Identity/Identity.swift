@@ -69,7 +69,7 @@ package struct Identity: Sendable {
         on path: String
     ) throws(ControlError) {
         guard !caller.may(capability, on: path) else { return }
-        recordDenial(of: caller, on: path)
+        recordDenial(of: caller, capability, on: path)
         throw .forbidden(
             Complaint(
                 "access.denied",
@@ -79,8 +79,17 @@ package struct Identity: Sendable {
         )
     }
 
-    /// Counts a right that a caller lacked, for the audit trail.
-    package func recordDenial(of caller: Caller, on path: String) {
+    /// Counts a right that a caller lacked, for the audit trail, and remembers it for `explain`.
+    package func recordDenial(of caller: Caller, _ capability: Capability, on path: String) {
+        control.denials.keep(
+            CallDenial(
+                requestID: caller.requestID,
+                principal: caller.principal,
+                capability: capability,
+                path: Redaction.text(path),
+                at: control.now()
+            )
+        )
         control.metrics.counter(MetricNames.callRefusals, labels: ["denied"]).increment()
         control.refusals.count(
             source: caller.sourceAddress,

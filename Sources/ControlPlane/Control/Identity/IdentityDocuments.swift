@@ -16,9 +16,32 @@ extension TokenRow {
             "created_by": .string(createdBy),
         ])
     }
+}
 
-    /// What continues a list after this token.
-    package var pageMark: String { accessor.description }
+extension Tokens {
+    /// One page of the tokens that a caller may read, in order of creation and in their REST form.
+    package func page(
+        after accessor: UUIDv7?,
+        limit: Int,
+        for caller: Caller
+    ) async throws(ControlError) -> (items: [Document], next: String?) {
+        let page = try await list(after: accessor, limit: limit)
+        let visible = page.items.filter { caller.may(.read, on: "tokens/\($0.accessor)") }
+        return (visible.map(\.document), page.next)
+    }
+}
+
+extension Policies {
+    /// One page of the policies that a caller may read, by name and in their REST form.
+    package func page(
+        after name: String?,
+        limit: Int,
+        for caller: Caller
+    ) async throws(ControlError) -> (items: [Document], next: String?) {
+        let page = try await list(after: name, limit: limit)
+        let visible = page.items.filter { caller.may(.read, on: "policies/\($0.policy.name)") }
+        return (visible.map(\.document), page.next)
+    }
 }
 
 extension PolicyRow {

@@ -98,9 +98,9 @@ package struct Policies: Sendable {
     package func list(
         after name: String? = nil,
         limit: Int = 100
-    ) async throws(ControlError) -> [PolicyRow] {
+    ) async throws(ControlError) -> Page<PolicyRow> {
         let limit = max(1, min(limit, PolicyRepository.pageMax))
-        let rows = try await control.read { database in
+        let page = try await control.read { database in
             try await PolicyRepository.list(
                 after: name,
                 limit: limit,
@@ -110,8 +110,10 @@ package struct Policies: Sendable {
         }
         let builtIn = BuiltInPolicies.all.compactMap { self.builtIn($0.name) }
             .filter { row in name.map { row.policy.name > $0 } ?? true }
-        let all = (rows + builtIn).sorted { $0.policy.name < $1.policy.name }
-        return Array(all.prefix(limit))
+            .filter { row in page.next.map { row.policy.name <= $0 } ?? true }
+        let all = (page.items + builtIn).sorted { $0.policy.name < $1.policy.name }
+        let shown = Array(all.prefix(limit))
+        return Page(items: shown, next: all.count > limit ? shown.last?.pageMark : page.next)
     }
 
     /// The policies of these names that exist; forged ones do not.

@@ -157,7 +157,7 @@ package struct Tokens: Sendable {
     package func list(
         after accessor: UUIDv7? = nil,
         limit: Int = 100
-    ) async throws(ControlError) -> [TokenRow] {
+    ) async throws(ControlError) -> Page<TokenRow> {
         try await control.read { database in
             try await TokenRepository.list(
                 after: accessor,

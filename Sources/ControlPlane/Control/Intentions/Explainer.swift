@@ -16,9 +16,12 @@ package struct Explainer: Sendable {
 
     /// Whether a source may reach a destination now, every rule that was considered, which agents
     /// enforce that already, and the latest refusal between the two.
+    ///
+    /// Of services that `isVisible` does not admit it is not said whether they exist.
     package func explain(
         source: ServiceName,
-        destination: ServiceName
+        destination: ServiceName,
+        isVisible: (ServiceName) -> Bool = { _ in true }
     ) async throws(ControlError) -> AccessExplanation {
         try await control.read { database in
             let rows = try await IntentionRepository.find(
@@ -40,12 +43,16 @@ package struct Explainer: Sendable {
                 rules: rows.map(\.value),
                 context: EvaluationContext(trustDomain: control.trustDomain, now: control.now())
             )
-            let known = try await ServiceRepository.find([source, destination], in: database)
+            let known = try await ServiceRepository.find(
+                [source, destination],
+                guardedBy: control.rowGuard,
+                in: database
+            )
             return AccessExplanation(
                 source: source,
                 destination: destination,
                 unknown: [source, destination].filter { name in
-                    !known.contains { $0.value.name == name }
+                    isVisible(name) && !known.contains { $0.value.name == name }
                 },
                 explanation: explanation,
                 rules: rows.map(\.value),
@@ -71,13 +78,33 @@ package struct Explainer: Sendable {
             throw .notFound(
                 Complaint(
                     "decision.not_found",
-                    "no decision \(id) is known: agents deliver theirs within seconds while they"
-                        + " are connected, and keep refusals only"
+                    "no decision or request \(id) is known: agents deliver theirs within seconds"
+                        + " while they are connected, and keep refusals only; a request that was"
+                        + " denied is remembered for a while by the replica that it was sent to"
                 )
             )
         }
         return DecisionExplanation(row)
     }
+
+    /// A request to the API by its id: the right that it lacked, or what it did; nil if nobody
+    /// remembers it.
+    package func explain(
+        request id: UUIDv7
+    ) async throws(ControlError) -> RequestExplanation? {
+        let denial = control.denials.find(id.description)
+        var filter = AuditFilter()
+        filter.requestID = id.description
+        filter.since = id.timestamp - Self.requestSpan
+        filter.until = id.timestamp + Self.requestSpan
+        let records = try await control.audit.list(filter, limit: Self.recordsMax).records
+        return RequestExplanation(id, denial: denial, records: records.reversed())
+    }
+
+    /// The most audit records of one request that an answer holds.
+    private static let recordsMax = 100
+    /// How far the time in a request's id may lie from that of its records.
+    private static let requestSpan: Duration = .seconds(3_600)
 
     private func enforcement(
         of destination: ServiceName,

@@ -1,4 +1,5 @@
 import Mesh
+package import Observability
 package import Postgres
 import Store
 import Wire
@@ -11,6 +12,21 @@ private struct StartFailure: Error {
 extension ControlPlane {
     /// How often a replica waits for the lock that another one holds while it starts.
     private static let lockAttemptsMax = 12
+
+    /// Whether a migrated database holds a cluster: then its keys exist and none may be made up.
+    package static func isFounded(
+        _ pool: PostgresPool,
+        logger: Logger
+    ) async throws(StartError) -> Bool {
+        do throws(PostgresError) {
+            return try await pool.withTransaction(isolation: .readCommitted, access: .readOnly) {
+                database throws(PostgresError) in
+                try await ClusterRepository.find(in: database) != nil
+            }
+        } catch {
+            throw .refused(ControlError(SpineFailure.database(error), logger: logger))
+        }
+    }
 
     /// Opens a migrated database: the first replica makes the cluster, all others find it.
     ///

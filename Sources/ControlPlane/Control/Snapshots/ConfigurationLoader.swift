@@ -50,7 +50,10 @@ struct ConfigurationLoader: Sendable {
                 limit: Self.changesMax + 1,
                 in: database
             )
+            // A revision without a change was taken out of the feed: nothing less than all will do.
+            let revisions = Set(changes.map(\.revision))
             guard changes.count <= Self.changesMax, changes.last?.revision == current,
+                Int64(clamping: revisions.count) == current - revision,
                 let touched = TouchedKeys(changes.map(\.change))
             else { return try await whole(in: database) }
             var update = Update(
@@ -65,11 +68,29 @@ struct ConfigurationLoader: Sendable {
 
     private func whole(in database: PostgresTransaction) async throws -> Update {
         var configuration = Configuration()
-        for agent in try await MeshAgentRepository.all(in: database) {
-            configuration.set(.agent(agent.name, Self.agent(agent)))
+        // The feed tells a row from a copy of an older one, so nobody may shorten it.
+        if try await !RevisionRepository.isGapless(in: database) {
+            control.alarms.raise(RowAlarm(table: "changes", key: "revisions"))
         }
         try await pages(database) { after, limit in
-            let page = try await ServiceRepository.list(after: after, limit: limit, in: database)
+            let page = try await AgentRepository.list(
+                after: after,
+                limit: limit,
+                guardedBy: control.rowGuard,
+                in: database
+            )
+            for row in page.items {
+                configuration.set(.agent(row.value.name, Self.agent(row.value)))
+            }
+            return page.next
+        }
+        try await pages(database) { after, limit in
+            let page = try await ServiceRepository.list(
+                after: after,
+                limit: limit,
+                guardedBy: control.rowGuard,
+                in: database
+            )
             for row in page.items { configuration.set(.service(row.value.name, row.value)) }
             return page.next
         }
@@ -84,7 +105,12 @@ struct ConfigurationLoader: Sendable {
             return page.next
         }
         try await pages(database) { after, limit in
-            let page = try await InstanceRepository.list(after: after, limit: limit, in: database)
+            let page = try await InstanceRepository.list(
+                after: after,
+                limit: limit,
+                guardedBy: control.rowGuard,
+                in: database
+            )
             for row in page.items {
                 let placement = Placement(service: row.value.service, agent: row.value.agent)
                 configuration.set(.instance(placement, row.value.name, row.value))
@@ -92,7 +118,12 @@ struct ConfigurationLoader: Sendable {
             return page.next
         }
         try await pages(database) { after, limit in
-            let page = try await UpstreamRepository.list(after: after, limit: limit, in: database)
+            let page = try await UpstreamRepository.list(
+                after: after,
+                limit: limit,
+                guardedBy: control.rowGuard,
+                in: database
+            )
             for row in page.items {
                 configuration.set(.upstream(row.value.agent, port: row.value.port, row.value))
             }
@@ -136,11 +167,19 @@ struct ConfigurationLoader: Sendable {
         in database: PostgresTransaction
     ) async throws -> [Configuration.Entry] {
         var entries: [Configuration.Entry] = []
-        let agents = try await MeshAgentRepository.find(touched.agents, in: database)
+        let agents = try await AgentRepository.find(
+            touched.agents,
+            guardedBy: control.rowGuard,
+            in: database
+        ).map(\.value)
         entries += touched.agents.map { name in
             .agent(name, agents.first { $0.name == name }.map(Self.agent))
         }
-        let services = try await ServiceRepository.find(touched.services, in: database)
+        let services = try await ServiceRepository.find(
+            touched.services,
+            guardedBy: control.rowGuard,
+            in: database
+        )
         entries += touched.services.map { name in
             .service(name, services.first { $0.value.name == name }?.value)
         }
@@ -154,6 +193,7 @@ struct ConfigurationLoader: Sendable {
         entries += touched.placements.map { .placement($0, exists: placements.contains($0)) }
         let instances = try await InstanceRepository.find(
             onAgents: Array(Set(touched.instances.map(\.placement.agent))),
+            guardedBy: control.rowGuard,
             in: database
         )
         entries += touched.instances.map { key in
@@ -168,6 +208,7 @@ struct ConfigurationLoader: Sendable {
         }
         let upstreams = try await UpstreamRepository.find(
             onAgents: Array(Set(touched.upstreams.map(\.agent))),
+            guardedBy: control.rowGuard,
             in: database
         )
         entries += touched.upstreams.map { key in
@@ -195,9 +236,9 @@ struct ConfigurationLoader: Sendable {
     }
 
     /// An address that reads as none is one that nobody is sent to.
-    private static func agent(_ row: MeshAgent) -> Configuration.Agent {
+    private static func agent(_ row: AgentRow) -> Configuration.Agent {
         Configuration.Agent(
-            isEnrolled: row.isEnrolled,
+            isEnrolled: row.state == .enrolled,
             meshAddress: try? MeshAddress(row.meshAddress)
         )
     }

@@ -10,6 +10,9 @@ import Wire
 
 /// Port 7400: the admin API over TLS, and enrolment under its own server name.
 enum APIPort {
+    /// So that one client leaves connections to the others.
+    private static let connectionsPerSourceMax = 1_024
+
     /// What the API needs of the rooms below.
     static func services(
         _ control: ControlPlane,
@@ -68,6 +71,7 @@ enum APIPort {
                 )
             )
             var configuration = HTTPServerConfiguration(security: context)
+            configuration.connectionLimits.connectionsPerSourceMax = connectionsPerSourceMax
             configuration.bodyByteCountMax = { api.bodyByteCountMax(of: $0) }
             configuration.observe = { event in
                 logger.debug("api", ["event": .text("\(event)")])

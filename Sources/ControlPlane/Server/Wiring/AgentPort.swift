@@ -3,6 +3,7 @@ import Crypto
 import Mesh
 import Observability
 import Reactor
+import Synchronization
 import TLS
 import Transport
 import Wire
@@ -11,8 +12,11 @@ import Wire
 enum AgentPort {
     /// The application protocol of the stream.
     static let applicationProtocol = "turnpike-agent/1"
+    /// Many agents may stand behind one address, but not all that there is room for.
+    private static let connectionsPerSourceMax = 4_096
 
     static func services(
+        _ control: ControlPlane,
         _ enrolment: Enrolment,
         _ authority: Authority
     ) -> DistributionServices {
@@ -41,7 +45,10 @@ enum AgentPort {
                 ).chain
             },
             snapshotKey: { authority.snapshotKey },
-            trustChain: { authority.trustChain }
+            trustChain: {
+                await authority.refresh(control)
+                return authority.trustChain
+            }
         )
     }
 
@@ -54,19 +61,15 @@ enum AgentPort {
         distribution: Distribution,
         logger: Logger
     ) async throws(StartFailure) -> StreamServer {
-        let agents = "spiffe://\(trustDomain)/agent/"
-        let verifier = SVIDVerifier(
-            trustDomain: trustDomain.text,
-            roots: [authority.root],
-            clock: { Console.now },
-            accepts: { id, _ in id.hasPrefix(agents) }
-        )
+        let verifier = AgentVerifier(authority, trustDomain)
+        var limits = ConnectionLimits()
+        limits.connectionsPerSourceMax = connectionsPerSourceMax
         do {
             let context = try TLSContext(
                 server: TLSServerConfiguration(
                     credentials: { certificates.agentCredentials(for: $0) },
                     clientCertificate: .required,
-                    verifier: verifier.verifier,
+                    verifier: { verifier.current($0) },
                     applicationProtocols: [applicationProtocol],
                     requiresApplicationProtocol: true
                 )
@@ -75,6 +78,7 @@ enum AgentPort {
                 on: address,
                 reactors: [reactor],
                 security: context,
+                limits: limits,
                 observe: { event in
                     logger.debug("agents' port", ["event": .text("\(event)")])
                 },
@@ -86,6 +90,7 @@ enum AgentPort {
                             spiffeID: peer.name,
                             serialNumber: peer.serialNumber,
                             leafDigest: peer.leafDigest,
+                            notAfter: peer.notAfter,
                             address: connection.peerAddress.ipAddress.map { "\($0)" } ?? ""
                         )
                     )
@@ -94,5 +99,34 @@ enum AgentPort {
         } catch {
             throw .work("the agents' port \(address): \(error)")
         }
+    }
+}
+
+/// Verifies agents against the roots that are trusted at this moment.
+private final class AgentVerifier: Sendable {
+    private let authority: Authority
+    private let trustDomain: TrustDomain
+    private let made: Mutex<(roots: [Certificate], verifier: SVIDVerifier)?> = Mutex(nil)
+
+    init(_ authority: Authority, _ trustDomain: TrustDomain) {
+        self.authority = authority
+        self.trustDomain = trustDomain
+    }
+
+    func current(_ chain: PeerChain) -> PeerVerdict {
+        let roots = authority.roots
+        let verifier = made.withLock { made in
+            if let made, made.roots == roots { return made.verifier }
+            let agents = "spiffe://\(trustDomain)/agent/"
+            let verifier = SVIDVerifier(
+                trustDomain: trustDomain.text,
+                roots: roots,
+                clock: { Console.now },
+                accepts: { id, _ in id.hasPrefix(agents) }
+            )
+            made = (roots, verifier)
+            return verifier
+        }
+        return verifier.verifier(chain)
     }
 }

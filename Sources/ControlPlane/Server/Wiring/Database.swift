@@ -10,8 +10,6 @@ struct Database: Sendable {
     let pool: PostgresPool
     /// Nil for a real one.
     let cluster: EmbeddedCluster?
-    /// Whether it was empty before.
-    let isNew: Bool
 
     private static let name = PostgresName(literal: "turnpike")
     private static let runtimeRole = PostgresName(literal: "turnpike_runtime")
@@ -55,7 +53,7 @@ struct Database: Sendable {
             }
             do {
                 try await cluster.ensureDatabase(name)
-                let isNew = try await migrate(
+                try await migrate(
                     PostgresSettings(url: cluster.superuserURL(database: name.text)),
                     logger,
                     reactor
@@ -68,8 +66,7 @@ struct Database: Sendable {
                 _ = try await cluster.loginURL(role: dashboardRole, database: name)
                 return Database(
                     pool: pool(PostgresSettings(url: url), configuration, reactor),
-                    cluster: cluster,
-                    isNew: isNew
+                    cluster: cluster
                 )
             } catch {
                 await cluster.stop()
@@ -88,14 +85,13 @@ struct Database: Sendable {
     ) async throws(StartFailure) -> Database {
         do {
             let url = try DatabaseURL(parsing: text)
-            let isNew = try await migrate(PostgresSettings(url: url), logger, reactor)
+            try await migrate(PostgresSettings(url: url), logger, reactor)
             var settings = PostgresSettings(url: url)
             // The role of the URL may own the tables; what the server does needs far less.
             settings.role = runtimeRole
             return Database(
                 pool: pool(settings, configuration, reactor),
-                cluster: nil,
-                isNew: isNew
+                cluster: nil
             )
         } catch {
             throw .work("the database: \(error)")
@@ -115,21 +111,19 @@ struct Database: Sendable {
         return PostgresPool(settings, limits: limits, on: reactor) { Double.random(in: 0..<1) }
     }
 
-    /// Brings the database up to date; true when nothing had ever run there.
+    /// Brings the database up to date.
     private static func migrate(
         _ settings: PostgresSettings,
         _ logger: Logger,
         _ reactor: Reactor
-    ) async throws -> Bool {
+    ) async throws {
         let connection = try await PostgresConnection.connect(settings, on: reactor)
         do {
             let migrator = Migrator()
-            let status = try await migrator.status(of: connection)
             try await migrator.migrate(connection) { migration in
                 logger.info("migrating", ["file": .describing(migration)])
             }
             await connection.close()
-            return status.applied.isEmpty
         } catch {
             await connection.close()
             throw error

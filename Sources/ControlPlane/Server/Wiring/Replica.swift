@@ -98,7 +98,7 @@ final class Replica: Sendable {
         let authorityFile = try writeAuthority(authority, configuration)
         let distribution = Distribution(
             control: control,
-            services: AgentPort.services(enrolment, authority),
+            services: AgentPort.services(control, enrolment, authority),
             on: reactor
         )
         let stopFlag = StopFlag()
@@ -146,6 +146,9 @@ final class Replica: Sendable {
                     await certificates.renew(on: reactor, logger: logger)
                 },
                 Task(executorPreference: reactor) { await keepHouse(control, reactor) },
+                Task(executorPreference: reactor) {
+                    await follow(authority, control, reactor)
+                },
             ],
             stopping: { stopFlag.set() },
             logger: logger
@@ -182,7 +185,13 @@ final class Replica: Sendable {
         _ logger: Logger
     ) async throws(StartFailure) -> ControlPlane {
         let files = SecretFiles(configuration: configuration)
-        let key = try files.keyEncryptionKey(mayCreate: database.isNew)
+        let isFounded: Bool
+        do throws(Control.StartError) {
+            isFounded = try await ControlPlane.isFounded(database.pool, logger: logger)
+        } catch {
+            throw .work(error.description)
+        }
+        let key = try files.keyEncryptionKey(mayCreate: !isFounded)
         guard let name = try? Mesh.ServerName(configuration.name.text) else {
             throw .usage("name: write a DNS label such as server-1")
         }
@@ -235,6 +244,22 @@ final class Replica: Sendable {
             throw .work("\(error)")
         }
         return file
+    }
+
+    /// Reads again what other replicas may have changed of the authority.
+    private static func follow(
+        _ authority: Authority,
+        _ control: ControlPlane,
+        _ reactor: Reactor
+    ) async {
+        while true {
+            do throws(CancellationError) {
+                try await reactor.sleep(for: .seconds(60))
+            } catch {
+                return
+            }
+            await authority.refresh(control)
+        }
     }
 
     /// Shows signs of life and writes counted refusals into the audit trail.

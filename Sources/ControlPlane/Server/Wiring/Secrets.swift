@@ -9,11 +9,15 @@ struct SecretFiles {
     /// The key-encryption key, made at first start.
     ///
     /// A missing file is made only while there is no cluster to open: a lost key must not be
-    /// replaced by a fresh one that opens nothing.
+    /// replaced by a fresh one that opens nothing. An empty file is what a crash leaves of one that
+    /// was never used.
     func keyEncryptionKey(mayCreate: Bool) throws(StartFailure) -> KeyEncryptionKey {
         let path = configuration.kekFile
         do throws(FileError) {
-            if try FileSystem.status(path) == nil, mayCreate {
+            let status = try FileSystem.status(path)
+            let isEmpty = status.map { $0.kind == .regular && $0.byteCount == 0 } ?? false
+            if mayCreate, isEmpty { try FileSystem.remove(path) }
+            if mayCreate, isEmpty || status == nil {
                 try FileSystem.makeDirectory(FileSystem.parent(of: path))
                 try FileSystem.create(path, with: Randomness.bytes(KeyEncryptionKey.byteCount))
             }

@@ -17,6 +17,8 @@ final class ServerCertificates: Sendable {
 
     /// How often the certificates are made anew: well before the half of their life is over.
     static let renewalInterval: Duration = .seconds(6 * 3600)
+    /// How soon it is tried again when that failed.
+    static let retryInterval: Duration = .seconds(60)
 
     private let issuance: Issuance
     private let configuration: ServerConfiguration
@@ -51,16 +53,19 @@ final class ServerCertificates: Sendable {
 
     /// Makes them anew until the task is cancelled; on failure the old ones stay.
     func renew(on reactor: Reactor, logger: Logger) async {
+        var pause = Self.renewalInterval
         while true {
             do throws(CancellationError) {
-                try await reactor.sleep(for: Self.renewalInterval)
+                try await reactor.sleep(for: pause)
             } catch {
                 return
             }
             do throws(StartFailure) {
                 let made = try await Self.make(issuance, configuration)
                 shown.withLock { $0 = made }
+                pause = Self.renewalInterval
             } catch {
+                pause = Self.retryInterval
                 logger.error(
                     "the server's certificates were not renewed",
                     ["error": .describing(error)]

@@ -1,4 +1,4 @@
-import Crypto
+package import Crypto
 package import Ledger
 package import Postgres
 package import Wire
@@ -142,6 +142,26 @@ package enum AuditRepository {
             """
         )
         return try records(rows)
+    }
+
+    /// The writers of those of these records that are not there, or not with this hash.
+    package static func writersWithout(
+        _ records: [(writer: String, sequence: Int64, hash: SHA256Digest)],
+        in transaction: PostgresTransaction
+    ) async throws(PostgresError) -> [String] {
+        guard !records.isEmpty else { return [] }
+        return try await transaction.query(
+            """
+            SELECT DISTINCT seen.writer FROM unnest(
+                \(records.map(\.writer)), \(records.map(\.sequence)),
+                \(records.map(\.hash.bytes))
+            ) AS seen (writer, sequence, hash)
+            WHERE NOT EXISTS (
+                SELECT FROM turnpike.audit WHERE audit.writer = seen.writer
+                AND audit.sequence = seen.sequence AND audit.hash = seen.hash
+            ) ORDER BY 1
+            """
+        ).column()
     }
 
     /// The end of every chain, by writer.

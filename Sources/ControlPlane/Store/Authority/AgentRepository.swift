@@ -27,17 +27,24 @@ package struct AgentRow: Equatable, Sendable {
     }
 }
 
-/// The agents.
+/// The agents; forged rows are absent from every answer.
 package enum AgentRepository {
     private static let select: SQL = """
         SELECT name, description, state, mesh_address, spki_sha256, enrolled_at, revision,
-            created_at, updated_at, created_by
+            created_at, updated_at, created_by, mac,
+            EXISTS (
+                SELECT FROM turnpike.changes
+                WHERE changes.kind = 'agent' AND changes.key = agents.name
+                AND (changes.revision > agents.revision
+                    OR changes.revision = agents.revision AND changes.action = 'delete')
+            ) AS superseded
         FROM turnpike.agents
         """
 
     /// Stores an agent, new or changed.
     package static func put(
         _ row: Stored<AgentRow>,
+        guardedBy rowGuard: RowGuard,
         in transaction: PostgresTransaction
     ) async throws(PostgresError) {
         let agent = row.value
@@ -45,16 +52,19 @@ package enum AgentRepository {
             """
             INSERT INTO turnpike.agents (
                 name, description, state, mesh_address, spki_sha256, enrolled_at, revision,
-                created_at, updated_at, created_by
+                created_at, updated_at, created_by, mac
             ) VALUES (
                 \(agent.name.text), \(agent.description), \(agent.state),
                 \(agent.meshAddress), \(agent.spkiHash), \(agent.enrolledAt), \(row.revision),
-                \(row.createdAt), \(row.updatedAt), \(row.createdBy)
+                \(row.createdAt), \(row.updatedAt), \(row.createdBy),
+                \(rowGuard.tag(content(of: row)))
             )
             ON CONFLICT (name) DO UPDATE SET description = excluded.description,
                 state = excluded.state, mesh_address = excluded.mesh_address,
                 spki_sha256 = excluded.spki_sha256, enrolled_at = excluded.enrolled_at,
-                revision = excluded.revision, updated_at = excluded.updated_at
+                revision = excluded.revision, created_at = excluded.created_at,
+                updated_at = excluded.updated_at, created_by = excluded.created_by,
+                mac = excluded.mac
             """
         )
     }
@@ -62,16 +72,29 @@ package enum AgentRepository {
     /// The agent of a name.
     package static func find(
         _ name: AgentName,
+        guardedBy rowGuard: RowGuard,
         in transaction: PostgresTransaction
     ) async throws(PostgresError) -> Stored<AgentRow>? {
-        try await transaction.query("\(fragment: select) WHERE name = \(name.text)")
-            .items { row throws(PostgresError) in try read(row) }.first
+        try await find([name], guardedBy: rowGuard, in: transaction).first
+    }
+
+    /// Those of these agents that exist.
+    package static func find(
+        _ names: [AgentName],
+        guardedBy rowGuard: RowGuard,
+        in transaction: PostgresTransaction
+    ) async throws(PostgresError) -> [Stored<AgentRow>] {
+        guard !names.isEmpty else { return [] }
+        return try await transaction.query(
+            "\(fragment: select) WHERE name = ANY(\(names.map(\.text)))"
+        ).items { row throws(PostgresError) in try read(row, rowGuard) }
     }
 
     /// One page in order of name.
     package static func list(
         after: String?,
         limit: Int,
+        guardedBy rowGuard: RowGuard,
         in transaction: PostgresTransaction
     ) async throws(PostgresError) -> Page<Stored<AgentRow>> {
         let bounds = PageBounds(after: after, limit: limit)
@@ -83,8 +106,8 @@ package enum AgentRepository {
         )
         return try bounds.page(
             rows,
-            key: { row throws(PostgresError) in try row.decode("name") },
-            { row throws(PostgresError) in try read(row) }
+            key: { row in row.text(of: ["name"]) },
+            { row throws(PostgresError) in try read(row, rowGuard) }
         )
     }
 
@@ -96,15 +119,34 @@ package enum AgentRepository {
         try await transaction.query("DELETE FROM turnpike.agents WHERE name = \(name.text)")
     }
 
-    private static func read(_ row: Row) throws(PostgresError) -> Stored<AgentRow> {
-        var agent = AgentRow(
-            name: try row.label("name"),
-            description: try row.decode("description"),
-            state: try row.decode("state")
-        )
-        agent.meshAddress = try row.decode("mesh_address")
-        agent.spkiHash = try row.decodeIfPresent("spki_sha256")
-        agent.enrolledAt = try row.decodeIfPresent("enrolled_at")
-        return try row.stored(agent)
+    private static func content(of row: Stored<AgentRow>) -> RowContent {
+        let agent = row.value
+        var content = RowContent(table: "agents", key: agent.name.text)
+        content.add("description", agent.description)
+        content.add("state", agent.state.rawValue)
+        content.add("mesh_address", agent.meshAddress)
+        content.add("spki_sha256", agent.spkiHash)
+        content.add("enrolled_at", agent.enrolledAt)
+        content.add("revision", row.revision)
+        content.add("created_by", row.createdBy)
+        return content
+    }
+
+    private static func read(
+        _ row: Row,
+        _ rowGuard: RowGuard
+    ) throws(PostgresError) -> Stored<AgentRow>? {
+        try rowGuard.admit(row, of: "agents", keyColumns: ["name"], content: content) {
+            () throws(PostgresError) in
+            var agent = AgentRow(
+                name: try row.label("name"),
+                description: try row.decode("description"),
+                state: try row.decode("state")
+            )
+            agent.meshAddress = try row.decode("mesh_address")
+            agent.spkiHash = try row.decodeIfPresent("spki_sha256")
+            agent.enrolledAt = try row.decodeIfPresent("enrolled_at")
+            return agent
+        }
     }
 }

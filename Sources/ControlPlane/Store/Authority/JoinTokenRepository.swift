@@ -122,6 +122,21 @@ package enum JoinTokenRepository {
         ).items { row throws(PostgresError) in try read(row, rowGuard) }
     }
 
+    /// Every token of an agent that still counts at a time.
+    package static func live(
+        agent: AgentName,
+        at now: Timestamp,
+        guardedBy rowGuard: RowGuard,
+        in transaction: PostgresTransaction
+    ) async throws(PostgresError) -> [JoinTokenRow] {
+        try await transaction.query(
+            """
+            \(fragment: select) WHERE agent = \(agent.text) AND revoked_at IS NULL
+            AND expires_at > \(now) ORDER BY created_at, id
+            """
+        ).items { row throws(PostgresError) in try read(row, rowGuard) }
+    }
+
     private static func read(
         _ row: Row,
         _ rowGuard: RowGuard

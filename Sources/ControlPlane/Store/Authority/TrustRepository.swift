@@ -14,6 +14,14 @@ package struct TrustRow: Equatable, Sendable {
         self.hash = hash
         self.envelope = envelope
     }
+
+    var content: RowContent {
+        var content = RowContent(table: "trust_documents", key: String(version))
+        content.add("epoch", epoch)
+        content.add("hash", hash)
+        content.add("envelope", envelope)
+        return content
+    }
 }
 
 /// A key that signs snapshots; its private half is sealed.
@@ -48,32 +56,40 @@ package enum TrustRepository {
     /// Stores a new version.
     package static func insert(
         _ row: TrustRow,
+        guardedBy rowGuard: RowGuard,
         in transaction: PostgresTransaction
     ) async throws(PostgresError) {
         try await transaction.query(
             """
-            INSERT INTO turnpike.trust_documents (version, epoch, hash, envelope)
-            VALUES (\(row.version), \(row.epoch), \(row.hash), \(row.envelope))
+            INSERT INTO turnpike.trust_documents (version, epoch, hash, envelope, mac)
+            VALUES (\(row.version), \(row.epoch), \(row.hash), \(row.envelope),
+                \(rowGuard.tag(row.content)))
             """
         )
     }
 
     /// Every version, in order: an agent that missed some is shown each.
+    ///
+    /// A forged one is left out: nothing but the first says whom to trust, and new hosts would
+    /// take it as it is.
     package static func chain(
+        guardedBy rowGuard: RowGuard,
         in transaction: PostgresTransaction
     ) async throws(PostgresError) -> [TrustRow] {
         try await transaction.query(
             """
-            SELECT version, epoch, hash, envelope FROM turnpike.trust_documents
+            SELECT version, epoch, hash, envelope, mac FROM turnpike.trust_documents
             ORDER BY version LIMIT 10000
             """
         ).items { row throws(PostgresError) in
-            TrustRow(
+            let trust = TrustRow(
                 version: try row.decode("version"),
                 epoch: try row.decode("epoch"),
                 hash: try row.decode("hash"),
                 envelope: try row.decode("envelope")
             )
+            let tag: [UInt8] = try row.decode("mac")
+            return rowGuard.isAuthentic(trust.content, tag: tag) ? trust : nil
         }
     }
 

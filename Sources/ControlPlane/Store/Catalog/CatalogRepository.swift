@@ -7,11 +7,14 @@ package enum CatalogRepository {
     package static func put(_ row: Stored<Resource>, guardedBy rowGuard: RowGuard) -> SQL {
         switch row.value {
         case .namespace(let value): NamespaceRepository.put(row.map { _ in value })
-        case .service(let value): ServiceRepository.put(row.map { _ in value.service })
+        case .service(let value):
+            ServiceRepository.put(row.map { _ in value.service }, guardedBy: rowGuard)
         case .placement(let value):
             PlacementRepository.put(row.map { _ in value }, guardedBy: rowGuard)
-        case .instance(let value): InstanceRepository.put(row.map { _ in value })
-        case .upstream(let value): UpstreamRepository.put(row.map { _ in value })
+        case .instance(let value):
+            InstanceRepository.put(row.map { _ in value }, guardedBy: rowGuard)
+        case .upstream(let value):
+            UpstreamRepository.put(row.map { _ in value }, guardedBy: rowGuard)
         case .intention(let value):
             IntentionRepository.put(row.map { _ in value }, guardedBy: rowGuard)
         case .policy: preconditionFailure("policies are no part of the catalog")
@@ -43,8 +46,11 @@ package enum CatalogRepository {
         var found: [Stored<Resource>] = []
         found += try await NamespaceRepository.find(sorted.namespaces, in: transaction)
             .map { row in row.map(Resource.namespace) }
-        found += try await ServiceRepository.find(sorted.services, in: transaction)
-            .map { row in row.map { .service(ServiceResource(service: $0)) } }
+        found += try await ServiceRepository.find(
+            sorted.services,
+            guardedBy: rowGuard,
+            in: transaction
+        ).map { row in row.map { .service(ServiceResource(service: $0)) } }
         found += try await PlacementRepository.find(
             sorted.placements,
             guardedBy: rowGuard,
@@ -52,10 +58,12 @@ package enum CatalogRepository {
         ).map { row in row.map(Resource.placement) }
         found += try await InstanceRepository.find(
             onAgents: sorted.instanceAgents.union(agents).sorted(),
+            guardedBy: rowGuard,
             in: transaction
         ).map { row in row.map(Resource.instance) }
         found += try await UpstreamRepository.find(
             onAgents: sorted.upstreamAgents.union(agents).sorted(),
+            guardedBy: rowGuard,
             in: transaction
         ).map { row in row.map(Resource.upstream) }
         found += try await IntentionRepository.find(

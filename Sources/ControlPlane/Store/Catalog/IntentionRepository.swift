@@ -7,7 +7,15 @@ package enum IntentionRepository {
     private static let select: SQL = """
         SELECT id, destination_namespace, destination_name, source_namespace, source_name, action,
             permissions, description, meta, owner, reason, not_before, not_after, revision,
-            created_at, updated_at, created_by, mac
+            created_at, updated_at, created_by, mac,
+            EXISTS (
+                SELECT FROM turnpike.changes WHERE changes.kind = 'intention'
+                AND changes.key = intentions.destination_namespace || '/'
+                    || intentions.destination_name || '/' || intentions.source_namespace || '/'
+                    || intentions.source_name
+                AND (changes.revision > intentions.revision
+                    OR changes.revision = intentions.revision AND changes.action = 'delete')
+            ) AS superseded
         FROM turnpike.intentions
         """
 
@@ -143,10 +151,7 @@ package enum IntentionRepository {
         )
         return try bounds.page(
             rows,
-            key: { row throws(PostgresError) in
-                let (destination, source) = try patterns(row)
-                return ResourceKey.intention(destination: destination, source: source).text
-            },
+            key: { row in row.text(of: keyColumns) },
             { row throws(PostgresError) in try read(row, rowGuard) }
         )
     }
@@ -199,57 +204,61 @@ package enum IntentionRepository {
         }
     }
 
-    /// Nil for a row that no server can have written: it has no valid tag, or does not even read
-    /// as a rule.
+    private static let keyColumns = [
+        "destination_namespace", "destination_name", "source_namespace", "source_name",
+    ]
+
     private static func read(
         _ row: Row,
         _ rowGuard: RowGuard
     ) throws(PostgresError) -> Stored<Intention>? {
-        let (destination, source) = try patterns(row)
-        var forged = RowContent(
-            table: "intentions",
-            key: ResourceKey.intention(destination: destination, source: source).text
-        )
-        forged.add("unreadable", true)
-        let tag: [UInt8] = try row.decode("mac")
-        guard let effect = try effect(row), let id = identifier(row) else {
-            _ = rowGuard.isAuthentic(forged, tag: tag)
-            return nil
-        }
-        let stored = try row.stored(
-            Intention(
-                id: id,
+        try rowGuard.admit(row, of: "intentions", keyColumns: keyColumns, content: content) {
+            () throws(PostgresError) in
+            let (destination, source) = try patterns(row)
+            return Intention(
+                id: try identifier(row),
                 source: source,
                 destination: destination,
-                effect: effect,
+                effect: try effect(row),
                 description: try row.decode("description"),
-                meta: (try? row.texts("meta")) ?? [:],
+                meta: try row.texts("meta"),
                 owner: try row.decodeIfPresent("owner"),
                 reason: try row.decodeIfPresent("reason"),
                 notBefore: try row.decodeIfPresent("not_before"),
                 notAfter: try row.decodeIfPresent("not_after")
             )
-        )
-        return rowGuard.isAuthentic(content(of: stored), tag: tag) ? stored : nil
-    }
-
-    /// Nil for a UUID of a version that no server assigns.
-    private static func identifier(_ row: Row) -> RuleID? {
-        guard let id = try? row.decode("id", as: UUIDv7.self) else { return nil }
-        return try? RuleID(id.description)
-    }
-
-    private static func effect(_ row: Row) throws(PostgresError) -> Intention.Effect? {
-        if let word = try row.decodeIfPresent("action", as: String.self) {
-            return Verdict(rawValue: word).map(Intention.Effect.action)
         }
+    }
+
+    /// Refuses a UUID of a version that no server assigns.
+    private static func identifier(_ row: Row) throws(PostgresError) -> RuleID {
+        let id: UUIDv7 = try row.decode("id")
+        do {
+            return try RuleID(id.description)
+        } catch {
+            throw .undecodable(column: "id", type: .uuid, .unknownValue)
+        }
+    }
+
+    private static func effect(_ row: Row) throws(PostgresError) -> Intention.Effect {
+        if let word = try row.decodeIfPresent("action", as: String.self) {
+            guard let verdict = Verdict(rawValue: word) else {
+                throw .undecodable(column: "action", type: .text, .unknownValue)
+            }
+            return .action(verdict)
+        }
+        let unreadable = PostgresError.undecodable(
+            column: "permissions",
+            type: .jsonb,
+            .unknownValue
+        )
         guard let text = try row.decodeIfPresent("permissions", as: JSONText.self),
             let document = try? JSON.parse(text.text, source: "permissions"),
             let clauses = try? FieldValue(document).list(limit: IntentionLimits.permissionsMax)
-        else { return nil }
+        else { throw unreadable }
         var permissions: [Permission] = []
         for clause in clauses {
-            guard let permission = try? Permission(reading: clause) else { return nil }
+            guard let permission = try? Permission(reading: clause) else { throw unreadable }
             permissions.append(permission)
         }
         return .permissions(permissions)

@@ -4,7 +4,14 @@ package import Postgres
 /// Which agent may host which service; forged rows are absent from every answer.
 package enum PlacementRepository {
     private static let select: SQL = """
-        SELECT namespace, service, agent, revision, created_at, updated_at, created_by, mac
+        SELECT namespace, service, agent, revision, created_at, updated_at, created_by, mac,
+            EXISTS (
+                SELECT FROM turnpike.changes WHERE changes.kind = 'placement'
+                AND changes.key = placements.namespace || '/' || placements.service
+                    || '/' || placements.agent
+                AND (changes.revision > placements.revision
+                    OR changes.revision = placements.revision AND changes.action = 'delete')
+            ) AS superseded
         FROM turnpike.placements
         """
 
@@ -78,10 +85,7 @@ package enum PlacementRepository {
         )
         return try bounds.page(
             rows,
-            key: { row throws(PostgresError) in
-                let agent: String = try row.decode("agent")
-                return "\(try row.serviceName("namespace", "service"))/\(agent)"
-            },
+            key: { row in row.text(of: keyColumns) },
             { row throws(PostgresError) in try read(row, rowGuard) }
         )
     }
@@ -108,17 +112,18 @@ package enum PlacementRepository {
         return content
     }
 
+    private static let keyColumns = ["namespace", "service", "agent"]
+
     private static func read(
         _ row: Row,
         _ rowGuard: RowGuard
     ) throws(PostgresError) -> Stored<Placement>? {
-        let stored = try row.stored(
+        try rowGuard.admit(row, of: "placements", keyColumns: keyColumns, content: content) {
+            () throws(PostgresError) in
             Placement(
                 service: try row.serviceName("namespace", "service"),
                 agent: try row.label("agent")
             )
-        )
-        let tag: [UInt8] = try row.decode("mac")
-        return rowGuard.isAuthentic(content(of: stored), tag: tag) ? stored : nil
+        }
     }
 }

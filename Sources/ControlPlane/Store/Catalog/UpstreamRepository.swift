@@ -5,32 +5,38 @@ package import Postgres
 package enum UpstreamRepository {
     private static let select: SQL = """
         SELECT agent, port, source_namespace, source_name, destination_namespace,
-            destination_name, uids, any_uid, revision, created_at, updated_at, created_by
+            destination_name, uids, any_uid, revision, created_at, updated_at, created_by, mac,
+            EXISTS (
+                SELECT FROM turnpike.changes WHERE changes.kind = 'upstream'
+                AND changes.key = upstreams.agent || '/' || upstreams.port
+                AND (changes.revision > upstreams.revision
+                    OR changes.revision = upstreams.revision AND changes.action = 'delete')
+            ) AS superseded
         FROM turnpike.upstreams
         """
 
-    /// The statement that stores an upstream, new or changed.
-    package static func put(_ row: Stored<Upstream>) -> SQL {
+    /// The statement that stores an upstream, new or changed; a forged row of its key is replaced.
+    package static func put(_ row: Stored<Upstream>, guardedBy rowGuard: RowGuard) -> SQL {
         let upstream = row.value
-        var uids: [Int64] = []
-        if case .only(let users) = upstream.users { uids = users.map(Int64.init) }
+        let uids = uids(of: upstream).map(Int64.init)
         return """
             INSERT INTO turnpike.upstreams (
                 agent, port, source_namespace, source_name, destination_namespace,
-                destination_name, uids, any_uid, revision, created_at, updated_at, created_by
+                destination_name, uids, any_uid, revision, created_at, updated_at, created_by, mac
             ) VALUES (
                 \(upstream.agent.text), \(Int(upstream.port)),
                 \(upstream.source.namespace.text), \(upstream.source.name.text),
                 \(upstream.destination.namespace.text), \(upstream.destination.name.text),
                 \(uids), \(upstream.users == .any), \(row.revision), \(row.createdAt),
-                \(row.updatedAt), \(row.createdBy)
+                \(row.updatedAt), \(row.createdBy), \(rowGuard.tag(content(of: row)))
             )
             ON CONFLICT (agent, port) DO UPDATE SET
                 source_namespace = excluded.source_namespace, source_name = excluded.source_name,
                 destination_namespace = excluded.destination_namespace,
                 destination_name = excluded.destination_name, uids = excluded.uids,
                 any_uid = excluded.any_uid, revision = excluded.revision,
-                updated_at = excluded.updated_at
+                created_at = excluded.created_at, updated_at = excluded.updated_at,
+                created_by = excluded.created_by, mac = excluded.mac
             """
     }
 
@@ -44,12 +50,13 @@ package enum UpstreamRepository {
     /// Every upstream of these agents.
     package static func find(
         onAgents agents: [AgentName],
+        guardedBy rowGuard: RowGuard,
         in transaction: PostgresTransaction
     ) async throws(PostgresError) -> [Stored<Upstream>] {
         guard !agents.isEmpty else { return [] }
         return try await transaction.query(
             "\(fragment: select) WHERE agent = ANY(\(agents.map(\.text)))"
-        ).items(read)
+        ).items { row throws(PostgresError) in try read(row, rowGuard) }
     }
 
     /// One page in order of agent and port, perhaps of one agent, source or destination.
@@ -59,6 +66,7 @@ package enum UpstreamRepository {
         destination: ServiceName? = nil,
         after: String?,
         limit: Int,
+        guardedBy rowGuard: RowGuard,
         in transaction: PostgresTransaction
     ) async throws(PostgresError) -> Page<Stored<Upstream>> {
         let bounds = PageBounds(after: after, limit: limit)
@@ -84,18 +92,40 @@ package enum UpstreamRepository {
         )
         return try bounds.page(
             rows,
-            key: { row throws(PostgresError) in
-                let agent: String = try row.decode("agent")
-                return "\(agent)/\(try row.port())"
-            },
-            read
+            key: { row in row.text(of: keyColumns) },
+            { row throws(PostgresError) in try read(row, rowGuard) }
         )
     }
 
-    private static func read(_ row: Row) throws(PostgresError) -> Stored<Upstream>? {
-        let uids: [Int64] = try row.decode("uids")
-        return try row.stored(
-            Upstream(
+    private static let keyColumns = ["agent", "port"]
+
+    private static func uids(of upstream: Upstream) -> [UInt32] {
+        if case .only(let users) = upstream.users { users } else { [] }
+    }
+
+    private static func content(of row: Stored<Upstream>) -> RowContent {
+        let upstream = row.value
+        var content = RowContent(
+            table: "upstreams",
+            key: "\(upstream.agent)/\(upstream.port)"
+        )
+        content.add("source", upstream.source.description)
+        content.add("destination", upstream.destination.description)
+        content.add("uids", uids(of: upstream).map { String($0) })
+        content.add("any_uid", upstream.users == .any)
+        content.add("revision", row.revision)
+        content.add("created_by", row.createdBy)
+        return content
+    }
+
+    private static func read(
+        _ row: Row,
+        _ rowGuard: RowGuard
+    ) throws(PostgresError) -> Stored<Upstream>? {
+        try rowGuard.admit(row, of: "upstreams", keyColumns: keyColumns, content: content) {
+            () throws(PostgresError) in
+            let uids: [Int64] = try row.decode("uids")
+            return Upstream(
                 agent: try row.label("agent"),
                 source: try row.serviceName("source_namespace", "source_name"),
                 destination: try row.serviceName("destination_namespace", "destination_name"),
@@ -104,6 +134,6 @@ package enum UpstreamRepository {
                     // A uid out of range names nobody, so it is left out.
                     ? .any : .only(uids.compactMap { UInt32(exactly: $0) })
             )
-        )
+        }
     }
 }

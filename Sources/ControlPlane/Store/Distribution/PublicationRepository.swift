@@ -110,6 +110,14 @@ package enum PublicationRepository {
         """
     }
 
+    /// The statement that removes a manifest as it was read.
+    package static func remove(_ manifest: PublishedManifest) -> SQL {
+        """
+        DELETE FROM turnpike.manifests
+        WHERE agent = \(manifest.agent.text) AND hash = \(manifest.hash.bytes)
+        """
+    }
+
     /// Removes sections that no manifest names and that are older than a day.
     ///
     /// - Returns: how many there were.

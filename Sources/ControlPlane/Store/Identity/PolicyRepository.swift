@@ -107,18 +107,21 @@ package enum PolicyRepository {
         limit: Int,
         guardedBy rowGuard: RowGuard,
         in transaction: PostgresTransaction
-    ) async throws(PostgresError) -> [PolicyRow] {
+    ) async throws(PostgresError) -> Page<PolicyRow> {
+        let limit = max(1, min(limit, pageMax))
         let rows = try await transaction.query(
             """
             \(fragment: columns) \(fragment: name.map { "WHERE name > \($0)" } ?? "")
-            ORDER BY name LIMIT \(max(1, min(limit, pageMax)))
+            ORDER BY name LIMIT \(limit + 1)
             """
         )
-        return try authentic(rows, rowGuard)
+        // Rows that count as absent must not look like the end.
+        let last: String? = rows.count > limit ? try rows[limit - 1].decode("name") : nil
+        return Page(items: try authentic(rows.prefix(limit), rowGuard), next: last)
     }
 
     private static func authentic(
-        _ rows: Rows,
+        _ rows: some Sequence<Row>,
         _ rowGuard: RowGuard
     ) throws(PostgresError) -> [PolicyRow] {
         var policies: [PolicyRow] = []

@@ -66,7 +66,12 @@ package enum TokenRepository {
 
     private static let columns: SQL = """
         SELECT accessor, token_hmac, display_name, kind, policies, created_at, expires_at,
-            revoked_at, created_by, mac
+            revoked_at, created_by, mac,
+            EXISTS (
+                SELECT FROM turnpike.audit
+                WHERE audit.resource = 'tokens/' || tokens.accessor
+                AND audit.action = 'token.revoke' AND audit.outcome = 'success'
+            ) AS was_revoked
         FROM turnpike.tokens
         """
 
@@ -133,13 +138,14 @@ package enum TokenRepository {
         return try authentic(rows, rowGuard).first
     }
 
-    /// One page in order of creation, after a token.
+    /// One page in order of creation, after a token; `next` is the accessor to continue with.
     package static func list(
         after accessor: UUIDv7?,
         limit: Int,
         guardedBy rowGuard: RowGuard,
         in transaction: PostgresTransaction
-    ) async throws(PostgresError) -> [TokenRow] {
+    ) async throws(PostgresError) -> Page<TokenRow> {
+        let limit = max(1, min(limit, pageMax))
         let condition: SQL =
             accessor.map {
                 """
@@ -150,10 +156,15 @@ package enum TokenRepository {
         let rows = try await transaction.query(
             """
             \(fragment: columns) \(fragment: condition)
-            ORDER BY created_at, accessor LIMIT \(max(1, min(limit, pageMax)))
+            ORDER BY created_at, accessor LIMIT \(limit + 1)
             """
         )
-        return try authentic(rows, rowGuard)
+        // Rows that count as absent must not look like the end.
+        let last: UUIDv7? = rows.count > limit ? try rows[limit - 1].decode("accessor") : nil
+        return Page(
+            items: try authentic(rows.prefix(limit), rowGuard),
+            next: last?.description
+        )
     }
 
     /// Every live token that holds a policy.
@@ -174,7 +185,7 @@ package enum TokenRepository {
     }
 
     private static func authentic(
-        _ rows: Rows,
+        _ rows: some Sequence<Row>,
         _ rowGuard: RowGuard
     ) throws(PostgresError) -> [TokenRow] {
         var tokens: [TokenRow] = []
@@ -190,8 +201,14 @@ package enum TokenRepository {
                 createdBy: try row.decode("created_by")
             )
             token.revokedAt = try row.decodeIfPresent("revoked_at")
-            guard rowGuard.isAuthentic(token.content, tag: try row.decode("mac")) else { continue }
-            tokens.append(token)
+            // A copy from before the revocation has a valid tag, but the audit trail remembers.
+            let wasRevoked: Bool = try row.decode("was_revoked")
+            let isAuthentic = rowGuard.isAuthentic(
+                token.content,
+                tag: try row.decode("mac"),
+                isSuperseded: wasRevoked && token.revokedAt == nil
+            )
+            if isAuthentic { tokens.append(token) }
         }
         return tokens
     }

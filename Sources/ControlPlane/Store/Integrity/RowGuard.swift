@@ -46,10 +46,22 @@ package struct RowGuard: Sendable {
     }
 
     /// Whether the row was written by a server of this cluster; raises the alarm if not.
-    package func isAuthentic(_ content: RowContent, tag: [UInt8]) -> Bool {
-        if isValid(tag, of: content) { return true }
+    ///
+    /// `isSuperseded` says that the feed has spoken of the row's key since: then somebody has put
+    /// back what was once written, tag and all.
+    package func isAuthentic(
+        _ content: RowContent,
+        tag: [UInt8],
+        isSuperseded: Bool = false
+    ) -> Bool {
+        if !isSuperseded, isValid(tag, of: content) { return true }
         onAlarm(RowAlarm(table: content.table, key: content.key))
         return false
+    }
+
+    /// Raises the alarm about a row that does not even read.
+    func reportUnreadable(table: String, key: String) {
+        onAlarm(RowAlarm(table: table, key: key))
     }
 
     private func isValid(_ tag: [UInt8], of content: RowContent) -> Bool {

@@ -17,28 +17,17 @@ package struct ClusterRow: Equatable, Sendable {
     }
 }
 
-/// The one row about the cluster itself, and the lock of the first start.
+/// The one row about the cluster itself, and the lock of tokens and policies.
 package enum ClusterRepository {
-    /// "tp-start" in ASCII.
-    private static let startLockKey: Int64 = 0x7470_2d73_7461_7274
-    /// "tp-ident" in ASCII.
-    private static let identityLockKey: Int64 = 0x7470_2d69_6465_6e74
-
-    /// Waits until no other replica is starting; held until the transaction ends.
-    package static func lockStart(
-        in transaction: PostgresTransaction
-    ) async throws(PostgresError) {
-        try await transaction.query("SELECT pg_advisory_xact_lock(\(startLockKey))")
-    }
-
     /// Waits until no other transaction changes tokens or policies; held until this one ends.
     ///
     /// What must hold for all of them together, such as "an administrator is left", can be read
-    /// only while none of them changes.
+    /// only while none of them changes. A row is locked, and no advisory lock taken: everybody who
+    /// may log in could hold that one.
     package static func lockIdentity(
         in transaction: PostgresTransaction
     ) async throws(PostgresError) {
-        try await transaction.query("SELECT pg_advisory_xact_lock(\(identityLockKey))")
+        try await transaction.query("SELECT FROM turnpike.cluster FOR UPDATE")
     }
 
     /// The cluster, or nil before the first start.

@@ -57,6 +57,18 @@ package enum RevisionRepository {
         return changes
     }
 
+    /// Whether the feed still has an entry for every revision that there was.
+    package static func isGapless(
+        in transaction: PostgresTransaction
+    ) async throws(PostgresError) -> Bool {
+        try await transaction.query(
+            """
+            SELECT revision = (SELECT count(DISTINCT revision) FROM turnpike.changes)
+            FROM turnpike.revision
+            """
+        ).single().decode(at: 0)
+    }
+
     /// Waits for all other configuration changes, then gives the last revision and the time.
     ///
     /// Two statements, since one could take the time before it has the lock.
