@@ -270,6 +270,9 @@ extension TLSSession {
     /// Decrypts until the input or the room is used up; returns the bytes written.
     private func decrypt(into room: UnsafeMutableRawBufferPointer) -> Int {
         var written = 0
+        // SSL_get_error also reads the thread's error queue: what somebody else left there must not
+        // end a session that only waits for the rest of a record. A handshake empties it by itself.
+        ERR_clear_error()
         while written < room.count {
             // Without read-ahead a complete record is either pending or still in the window, so
             // this spares the failing SSL_read at the end of nearly every call.
@@ -296,6 +299,7 @@ extension TLSSession {
         let count = min(bytes.count, fitting)
         guard count > 0, let base = bytes.baseAddress else { return 0 }
         var written = 0
+        ERR_clear_error()
         let result = unsafe SSL_write_ex(raw, base, count, &written)
         if result != 1 {
             failUnlessWaiting(result)
@@ -320,7 +324,10 @@ extension TLSSession {
             refusal = .noApplicationProtocol
             return X509_V_ERR_APPLICATION_VERIFICATION
         }
-        switch verifier?(chain) {
+let verdict = verifier?(chain)
+        // Whatever the verifier tried in vain on its way is no failure of this handshake.
+        ERR_clear_error()
+        switch verdict {
         case nil:
             refusal = .peerRefused
             return X509_V_ERR_APPLICATION_VERIFICATION
@@ -344,12 +351,6 @@ extension TLSSession {
         case SSL_ERROR_ZERO_RETURN:
             status = .peerFinished
         default:
-            // SSL_get_error also reads the thread's error queue: what somebody else left there must
-            // not end a session that only waits for the rest of a record.
-            guard unsafe SSL_want(raw) != SSL_READING else {
-                ERR_clear_error()
-                return
-            }
             fail(takeDiagnosis())
         }
     }
