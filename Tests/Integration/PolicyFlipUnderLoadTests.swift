@@ -119,10 +119,12 @@ private actor LoadStream: ReactorBound {
     static let partByteCount = 2_048
     private static let pause = Duration.milliseconds(400)
 
-    /// Bytes that differ from each other and from any shift of themselves.
+    private static let period = 1 << 16
+    /// Bytes that differ from any shift of themselves, twice, so that a part is one piece of them.
     private static let bytes: [UInt8] = {
         var random = SeededGenerator(seed: 7)
-        return (0..<1 << 16).map { _ in UInt8.random(in: 0...255, using: &random) }
+        let once = (0..<period).map { _ in UInt8.random(in: 0...255, using: &random) }
+        return once + once
     }()
 
     nonisolated let reactor: Reactor
@@ -156,9 +158,10 @@ private actor LoadStream: ReactorBound {
         return (sentByteCount, receivedByteCount, fault)
     }
 
-    /// What stands at a place of this stream and of no other.
+    /// What stands at a place of this stream and of no other; at most a period long.
     private func part(at offset: Int, _ count: Int) -> [UInt8] {
-        (0..<count).map { Self.bytes[(index * 131 + offset + $0) % Self.bytes.count] }
+        let start = (index * 131 + offset) % Self.period
+        return Array(Self.bytes[start..<start + count])
     }
 
     private func send() async {
