@@ -324,7 +324,7 @@ extension TLSSession {
             refusal = .noApplicationProtocol
             return X509_V_ERR_APPLICATION_VERIFICATION
         }
-let verdict = verifier?(chain)
+        let verdict = verifier?(chain)
         // Whatever the verifier tried in vain on its way is no failure of this handshake.
         ERR_clear_error()
         switch verdict {
