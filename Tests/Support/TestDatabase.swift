@@ -74,6 +74,22 @@ package struct TestDatabase: Sendable {
         searchPath: [String] = ["turnpike", "pg_temp"],
         _ body: (TestDatabase) async throws -> Value
     ) async throws -> Value {
+        await TestDatabaseGate.shared.enter()
+        let outcome: Result<Value, any Error>
+        do {
+            outcome = .success(try await withinGate(template, searchPath, body))
+        } catch {
+            outcome = .failure(error)
+        }
+        await TestDatabaseGate.shared.leave()
+        return try outcome.get()
+    }
+
+    private static func withinGate<Value>(
+        _ template: String,
+        _ searchPath: [String],
+        _ body: (TestDatabase) async throws -> Value
+    ) async throws -> Value {
         let cluster = try await TestCluster.shared
         let number = counter.add(1, ordering: .relaxed).newValue
         let database = TestDatabase(
@@ -137,6 +153,30 @@ private actor MigratedTemplate {
         }
         making = task
         return try await task.value
+    }
+}
+
+/// Lets a few tests at a time have a database: with all at once on a busy machine the cluster copies
+/// templates for so long that connections and locks run into their limits.
+///
+/// Who has one asks for no second.
+private actor TestDatabaseGate {
+    static let shared = TestDatabaseGate()
+
+    private var free = 8
+    private var waiting: [CheckedContinuation<Void, Never>] = []
+
+    func enter() async {
+        if free > 0 {
+            free -= 1
+            return
+        }
+        await withCheckedContinuation { waiting.append($0) }
+    }
+
+    func leave() {
+        guard waiting.isEmpty else { return waiting.removeFirst().resume() }
+        free += 1
     }
 }
 
