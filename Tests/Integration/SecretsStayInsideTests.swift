@@ -40,7 +40,7 @@ struct SecretsStayInsideTests {
         secrets.add("join token", join)
         let home = try await server.enrol("host-s")
         let agent = try await home.start()
-        secrets.add("agent's key", try keyLine(home.path + "/agent.key"))
+        secrets.add("agent's key", try keyLine(below: home.path))
         for token in [limited, unknown, join] {
             for target in ["/v1/status", "/v1/tokens/\(token)", "/v1/services?after=\(token)"] {
                 answers += try await server.api.send(.get, target, token: unknown).text
@@ -73,10 +73,24 @@ struct SecretsStayInsideTests {
         [UInt8](try Data(contentsOf: URL(fileURLWithPath: path)))
     }
 
-    /// The base64 of a private key in PEM, without its frame.
+    /// The first line of a private key in PEM, without its frame.
     private func keyLine(_ path: String) throws -> String {
         let text = try String(contentsOfFile: path, encoding: .utf8)
-        return try #require(text.split(separator: "\n").dropFirst().first.map(String.init))
+        let lines = text.split(separator: "\n")
+        let frame = try #require(lines.firstIndex { $0.hasSuffix("PRIVATE KEY-----") })
+        return try #require(lines.dropFirst(frame + 1).first.map(String.init))
+    }
+
+    /// The same of the first key in a directory, in whatever file its owner keeps it.
+    private func keyLine(below directory: String) throws -> String {
+        let names = try FileManager.default.contentsOfDirectory(atPath: directory).sorted()
+        let holder = try #require(
+            names.first { name in
+                let data = FileManager.default.contents(atPath: "\(directory)/\(name)") ?? Data()
+                return String(decoding: data, as: UTF8.self).contains("PRIVATE KEY-----")
+            }
+        )
+        return try keyLine("\(directory)/\(holder)")
     }
 
     /// Command lines and environments of a process and everything below it.
