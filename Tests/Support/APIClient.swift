@@ -2,6 +2,7 @@ import Crypto
 import Foundation
 package import HTTP
 package import Reactor
+import Synchronization
 import TLS
 package import Transport
 package import Wire
@@ -10,6 +11,7 @@ package import Wire
 package final class APIClient: Sendable {
     package let address: SocketAddress
     private let client: HTTPClient
+    private let lastUse = Mutex(ContinuousClock.now)
 
     /// An answer of the API.
     package struct Answer: Sendable {
@@ -79,6 +81,12 @@ package final class APIClient: Sendable {
         var head = HeaderFields()
         if let token { try head.append(.authorization, "Bearer \(token)") }
         for (name, value) in fields { try head.append(name: name, value: value) }
+        // The server ends a connection that is idle for a minute, and a POST is not sent twice.
+        let idle = lastUse.withLock { last in
+            defer { last = .now }
+            return ContinuousClock.now - last
+        }
+        if idle > .seconds(20) { await client.close() }
         let response = try await client.send(
             method,
             target,
