@@ -5,7 +5,7 @@ import Support
 import Testing
 
 /// docs/dashboard.md against the schema that it describes.
-@Suite(.timeLimit(.minutes(5))) struct DashboardDocumentTests {
+@Suite(.timeLimit(.minutes(10))) struct DashboardDocumentTests {
     private let text: String
 
     init() throws {

@@ -8,7 +8,7 @@ import Testing
 import Wire
 
 /// What people and dashboards may read with SQL: the views, and nothing else.
-@Suite(.timeLimit(.minutes(3))) struct DashboardTests {
+@Suite(.timeLimit(.minutes(10))) struct DashboardTests {
     private func asDashboard<Value>(
         _ fixture: DistributionFixture,
         _ body: (PostgresConnection) async throws -> Value

@@ -10,7 +10,7 @@ import Testing
 import Wire
 
 /// What somebody who writes the database, or an agent that lies, gets out of distribution.
-@Suite(.timeLimit(.minutes(3))) struct DistributionAttackTests {
+@Suite(.timeLimit(.minutes(10))) struct DistributionAttackTests {
     private func reaches(_ agent: TestAgent, _ revision: Int64) async throws {
         try await until("\(agent.name) enforces \(revision)") {
             await agent.revision >= UInt64(clamping: revision)

@@ -8,7 +8,7 @@ import Support
 import Testing
 import Wire
 
-@Suite(.timeLimit(.minutes(3))) struct DistributionTests {
+@Suite(.timeLimit(.minutes(10))) struct DistributionTests {
     private func reaches(_ agent: TestAgent, _ revision: Int64) async throws {
         try await until("\(agent.name) enforces \(revision)") {
             await agent.revision >= UInt64(clamping: revision)

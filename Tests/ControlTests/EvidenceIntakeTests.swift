@@ -5,7 +5,7 @@ import Snapshot
 import Testing
 import Wire
 
-@Suite(.timeLimit(.minutes(2))) struct EvidenceIntakeTests {
+@Suite(.timeLimit(.minutes(10))) struct EvidenceIntakeTests {
     /// The agent's side: decisions in a chain, batches with numbers.
     private struct Spool {
         let fixture: DistributionFixture

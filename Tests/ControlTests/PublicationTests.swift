@@ -9,7 +9,7 @@ import Testing
 import Wire
 
 /// What two replicas, a long life and a stored manifest mean for an agent.
-@Suite(.timeLimit(.minutes(2))) struct PublicationTests {
+@Suite(.timeLimit(.minutes(10))) struct PublicationTests {
     @Test func twoReplicasPublishTheSameAtTheSameRevision() async throws {
         try await DistributionFixture.with { fixture in
             try await fixture.addSmallMesh()

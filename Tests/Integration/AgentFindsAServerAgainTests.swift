@@ -6,7 +6,7 @@ import Testing
 import Wire
 
 /// An agent walks its list of servers until one answers, and takes up where it was.
-@Suite(.timeLimit(.minutes(1))) struct AgentFindsAServerAgainTests {
+@Suite(.timeLimit(.minutes(10))) struct AgentFindsAServerAgainTests {
     @Test func aDeadAddressIsPassedOverAndOnlyNewsIsSentAfterAnOutage() async throws {
         let site = try ServerSite()
         var server = try await site.start()

@@ -10,7 +10,7 @@ import Wire
 extension OneAtATime {
     /// An agent that is killed at any moment of taking snapshots comes back with a whole one, no older
     /// than the last that it acknowledged.
-    @Suite(.timeLimit(.minutes(3))) struct AgentKilledWhileApplyingTests {
+    @Suite(.timeLimit(.minutes(10))) struct AgentKilledWhileApplyingTests {
         private static let applies: UInt64 = 200
 
         /// Even revisions let `web` in, odd ones keep it out.

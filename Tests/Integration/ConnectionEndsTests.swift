@@ -6,7 +6,7 @@ import Testing
 import Wire
 
 /// How connections through a running agent end when nobody ends them politely.
-@Suite(.timeLimit(.minutes(1))) struct ConnectionEndsTests {
+@Suite(.timeLimit(.minutes(10))) struct ConnectionEndsTests {
     /// Connects to the upstream port and makes sure that the way is open to its end.
     private func open(_ host: StandHost) async -> LoopbackSocket? {
         let port = host.upstreamPort

@@ -9,7 +9,7 @@ extension OneAtATime {
     /// An agent whose own certificate has ended enforces on, says exactly what to do, and is connected
     /// again when that was done.
     @Suite(
-        .timeLimit(.minutes(1)),
+        .timeLimit(.minutes(10)),
         .enabled(if: ShiftedClock.library != nil, "needs the package libfaketime")
     )
     struct ExpiredAgentJoinsAgainTests {

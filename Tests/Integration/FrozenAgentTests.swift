@@ -9,7 +9,7 @@ import Wire
 extension OneAtATime {
     /// An agent that does not read holds up nobody and costs next to nothing; when it reads again it
     /// skips what it missed.
-    @Suite(.timeLimit(.minutes(3))) struct FrozenAgentTests {
+    @Suite(.timeLimit(.minutes(10))) struct FrozenAgentTests {
         private static let changes = 500
 
         @Test func fiveHundredChangesReachAnotherAgentWithinASecondEach() async throws {

@@ -10,7 +10,7 @@ import Wire
 /// A snapshot that cannot be written changes nothing, is refused with its reason, and is taken as
 /// soon as there is room.
 @Suite(
-    .timeLimit(.minutes(2)),
+    .timeLimit(.minutes(10)),
     .enabled(if: getuid() == 0, "needs root: a file system of its own takes a mount namespace")
 )
 struct FullDiskKeepsTheSnapshotTests {
@@ -111,7 +111,7 @@ struct FullDiskKeepsTheSnapshotTests {
 }
 
 /// Links where the snapshot's files should be are neither read nor written through.
-@Suite(.timeLimit(.minutes(1))) struct LinkedSnapshotIsRefusedTests {
+@Suite(.timeLimit(.minutes(10))) struct LinkedSnapshotIsRefusedTests {
     @Test func aLinkIsNotFollowedAndIsReplacedByTheNextSnapshot() async throws {
         let host = try await StandHost()
         try host.directory.write(try host.snapshot(.allow, revision: 1))

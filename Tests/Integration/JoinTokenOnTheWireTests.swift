@@ -7,7 +7,7 @@ import Testing
 import Wire
 
 /// What a join token is good for, with the real programs at both ends.
-@Suite(.timeLimit(.minutes(1))) struct JoinTokenOnTheWireTests {
+@Suite(.timeLimit(.minutes(10))) struct JoinTokenOnTheWireTests {
     /// The directory of a host that has not joined.
     private func emptyHome() throws -> ScratchDirectory {
         try ScratchDirectory("host")

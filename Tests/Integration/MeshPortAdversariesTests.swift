@@ -9,7 +9,7 @@ import Wire
 
 /// What a running agent's mesh port refuses, and that each refusal is counted and reaches evidence
 /// under an id of its own.
-@Suite(.timeLimit(.minutes(2))) struct MeshPortAdversariesTests {
+@Suite(.timeLimit(.minutes(10))) struct MeshPortAdversariesTests {
     /// One peer that must not be served.
     private struct Adversary: Sendable {
         let what: String

@@ -9,7 +9,7 @@ extension OneAtATime {
     /// Without control plane and database everything goes on, also after a kill, for as long as the
     /// leaves live, and not a moment longer.
     @Suite(
-        .timeLimit(.minutes(2)),
+        .timeLimit(.minutes(10)),
         .enabled(if: ShiftedClock.library != nil, "needs the package libfaketime")
     )
     struct OutageUntilTheLeavesEndTests {

@@ -16,7 +16,7 @@ private let block: [UInt8] = {
 
 extension OneAtATime {
     /// Slow readers hold the senders back; they do not make the agent's memory grow.
-    @Suite(.timeLimit(.minutes(2))) struct RelayUnderBackpressureTests {
+    @Suite(.timeLimit(.minutes(10))) struct RelayUnderBackpressureTests {
         private static let blockCount = 64
 
         /// Reads slowly to the end; gives how many bytes came before the first that is wrong.

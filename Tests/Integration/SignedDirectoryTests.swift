@@ -40,7 +40,7 @@ import Testing
         """
     }
 
-    @Test(.timeLimit(.minutes(2)))
+    @Test(.timeLimit(.minutes(10)))
     func twoAgentsRelayTheAllowedPairAndRefuseTheDenied() async throws {
         let scratch = try ScratchDirectory("signed")
         let folder = scratch.path

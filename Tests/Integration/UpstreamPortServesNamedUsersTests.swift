@@ -8,7 +8,7 @@ import Wire
 
 /// Who may use an upstream port, asked with processes of real users.
 @Suite(
-    .timeLimit(.minutes(1)),
+    .timeLimit(.minutes(10)),
     .enabled(if: getuid() == 0, "needs root: processes of other users are started")
 )
 struct UpstreamPortServesNamedUsersTests {
