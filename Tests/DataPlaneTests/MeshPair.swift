@@ -93,7 +93,7 @@ final class MeshPair: Sendable {
         destination = try await TestAgent("host-2", clock: clock, settings: change)
         let origin = origin
         inBackground {
-            while let connection = origin.accept() { inBackground { serve(connection) } }
+            while let connection = origin.acceptNext() { inBackground { serve(connection) } }
         }
     }
 

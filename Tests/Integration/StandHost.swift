@@ -37,7 +37,7 @@ final class StandHost: Sendable {
         web = try ServiceName("web")
         let origin = origin
         inBackground {
-            while let connection = origin.accept() { inBackground { serve(connection) } }
+            while let connection = origin.acceptNext() { inBackground { serve(connection) } }
         }
     }
 

@@ -139,7 +139,7 @@ final class EchoOrigin: Sendable {
     init() {
         let listener = listener
         inBackground {
-            while let connection = listener.accept() {
+            while let connection = listener.acceptNext() {
                 inBackground { StandHost.echo(connection) }
             }
         }

@@ -86,6 +86,15 @@ package final class LoopbackSocket: Sendable {
         return accepted < 0 ? nil : LoopbackSocket(number: accepted)
     }
 
+    /// Waits for a connection for as long as it takes; nil after the socket was shut down.
+    package func acceptNext() -> LoopbackSocket? {
+        while true {
+            let accepted = Glibc.accept(number, nil, nil)
+            if accepted >= 0 { return LoopbackSocket(number: accepted) }
+            guard errno == EAGAIN || errno == EINTR else { return nil }
+        }
+    }
+
     /// Sends all; false when the other side is gone.
     @discardableResult
     package func send(_ bytes: [UInt8]) -> Bool {
