@@ -165,22 +165,6 @@ import Wire
         }
     }
 
-    @Test func whatWasRefusedAndThenTakenNeedNotBeSentAgain() throws {
-        var publisher = publisher()
-        _ = publisher.helloReceived(hello())
-        let first = try world.publication(revision: 1, sections: small)
-        _ = publisher.published(first)
-        var refusal = applied(first)
-        refusal.mark = nil
-        refusal.errors = ["not_persisted", "disk full"]
-        _ = publisher.acknowledgementReceived(refusal)
-        _ = publisher.acknowledgementReceived(applied(first))
-        #expect(publisher.acknowledgedMark == first.mark)
-        _ = publisher.written(byteCount: 1 << 20)
-        let second = try world.publication(revision: 2, sections: small)
-        #expect(try sent(publisher.published(second)) == [.manifest(second.envelope)])
-    }
-
     @Test func atMostSixtyFourKibibytesWaitInTheConnection() throws {
         let large = try world.sections(padding: 1500)
         let publication = try world.publication(revision: 1, sections: large)

@@ -178,11 +178,6 @@ package struct Publisher: Sendable {
                 held = []
             }
             self.flight = nil
-        } else if let newest, acknowledgement.errors.isEmpty,
-            acknowledgement.manifest == newest.mark.manifestHash
-        {
-            // It was refused for want of room on the agent's disk, and there is room now.
-            held = Set(newest.sections.map(\.reference.hash))
         }
         return [.acknowledged(acknowledgement)] + pump()
     }
