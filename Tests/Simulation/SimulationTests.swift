@@ -51,8 +51,7 @@ import Wire
             return (1..<(count + 1), .distantFuture)
         }
         #if DEBUG
-            // TURNPIKE_SIMULATION_SEED=50 replays the first run known not to settle in the end.
-            return (1..<50, Date(timeIntervalSinceNow: debugSeconds))
+            return (1..<(seedsMax + 1), Date(timeIntervalSinceNow: debugSeconds))
         #else
             return (1..<(seedsMax + 1), .distantFuture)
         #endif

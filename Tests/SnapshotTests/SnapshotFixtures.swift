@@ -64,15 +64,20 @@ struct World: Sendable {
     }
 
     /// A later version of the trust document, signed as it must be.
-    func nextTrust(epoch: UInt64, snapshotKeys: [PublicKey]? = nil) throws -> TrustAnchor {
+    func nextTrust(
+        after last: TrustAnchor? = nil,
+        epoch: UInt64,
+        snapshotKeys: [PublicKey]? = nil
+    ) throws -> TrustAnchor {
+        let last = last ?? trust
         let document = Self.trustDocument(
             trustDomain: trustDomain,
-            version: trust.document.version + 1,
+            version: last.document.version + 1,
             epoch: epoch,
             snapshotKeys: snapshotKeys ?? [snapshotKey.publicKey],
             trustKeys: [trustKey.publicKey]
         )
-        return try trust.succeeded(by: try document.signed(by: [trustKey]))
+        return try last.succeeded(by: try document.signed(by: [trustKey]))
     }
 
     func rule(_ action: Verdict, from source: String = "shop/web") throws -> Intention {
@@ -159,14 +164,15 @@ struct World: Sendable {
     func publication(
         revision: UInt64,
         sections: [EncodedSection],
-        issued: Timestamp = World.now
+        issued: Timestamp = World.now,
+        signedBy key: SigningKey? = nil
     ) throws -> Publication {
         var manifest = manifest(revision: revision, sections: sections)
         manifest.issued = issued
         return try #require(
             Publication(
                 manifest: manifest,
-                envelope: try manifest.signed(by: snapshotKey),
+                envelope: try manifest.signed(by: key ?? snapshotKey),
                 sections: sections
             )
         )

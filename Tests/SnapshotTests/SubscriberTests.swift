@@ -197,6 +197,65 @@ import Wire
         #expect(subscriber.trust == next)
     }
 
+    /// The simulation's seed 50: the manifest came right behind the trust document whose key it
+    /// needs, was refused, and nobody would have offered it again.
+    @Test func aManifestWaitsForTheTrustDocumentThatTheDiskRefused() throws {
+        var subscriber = subscriber()
+        connected(&subscriber)
+        let nextKey = try SigningKey.generate(.ed25519)
+        let next = try world.nextTrust(epoch: 1, snapshotKeys: [nextKey.publicKey])
+        let publication = try world.publication(
+            revision: 1,
+            sections: sections,
+            signedBy: nextKey
+        )
+        _ = subscriber.trustReceived(next.envelope.encoded)
+        _ = subscriber.manifestReceived(publication.envelope, now: World.now)
+        let refused = subscriber.trustPersistFailed("no space left", now: World.now)
+        #expect(acknowledgement(refused)?.errors.first == "unknown_key")
+        #expect(subscriber.retryDue(now: World.now) == [.persistTrust(next)])
+        let resumed = subscriber.trustPersisted(now: World.now)
+        #expect(resumed.first == .adoptTrust(next))
+        guard case .send(.want(let want)) = resumed.last else {
+            Issue.record("the manifest is not judged again: \(resumed)")
+            return
+        }
+        #expect(want.manifest == publication.mark.manifestHash)
+    }
+
+    @Test func aTrustDocumentWaitsForThePredecessorThatTheDiskRefused() throws {
+        var subscriber = subscriber()
+        connected(&subscriber)
+        let second = try world.nextTrust(epoch: 1)
+        let third = try world.nextTrust(after: second, epoch: 1)
+        _ = subscriber.trustReceived(second.envelope.encoded)
+        _ = subscriber.trustPersistFailed("no space left", now: World.now)
+        // Offered twice: by the server that is connected, and by the next one.
+        #expect(subscriber.trustReceived(third.envelope.encoded) == [])
+        #expect(subscriber.trustReceived(third.envelope.encoded) == [])
+        #expect(subscriber.retryDue(now: World.now) == [.persistTrust(second)])
+        #expect(
+            subscriber.trustPersisted(now: World.now)
+                == [.adoptTrust(second), .persistTrust(third)]
+        )
+        #expect(subscriber.trustPersisted(now: World.now) == [.adoptTrust(third)])
+    }
+
+    @Test func trustDocumentsDoNotWaitWithoutEnd() throws {
+        var subscriber = subscriber()
+        connected(&subscriber)
+        let second = try world.nextTrust(epoch: 1)
+        _ = subscriber.trustReceived(second.envelope.encoded)
+        _ = subscriber.trustPersistFailed("no space left", now: World.now)
+        for number in 1..<TrustDocument.entriesMax {
+            #expect(subscriber.trustReceived([UInt8(truncatingIfNeeded: number), 0]) == [])
+        }
+        guard case .close = subscriber.trustReceived([1, 1]).first else {
+            Issue.record("trust documents pile up")
+            return
+        }
+    }
+
     @Test func piecesMustFit() throws {
         let publication = try world.publication(revision: 1, sections: sections)
         let good = chunk(sections[0])

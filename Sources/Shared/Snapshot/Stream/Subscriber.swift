@@ -211,6 +211,14 @@ package struct Subscriber: Sendable {
             queuedTrust.append(encoded)
             return []
         }
+        // Its predecessor waits for the disk; out of order it would be refused and not come again.
+        guard unpersistedTrust.isEmpty else {
+            guard unpersistedTrust.count < TrustDocument.entriesMax else {
+                return [.close("too many trust documents at once")]
+            }
+            if !unpersistedTrust.contains(encoded) { unpersistedTrust.append(encoded) }
+            return []
+        }
         do {
             let next = try verifier.trust.succeeded(by: try Envelope(encoded: encoded))
             guard next.hash != verifier.trust.hash else { return [] }
@@ -227,6 +235,8 @@ package struct Subscriber: Sendable {
         do throws(SnapshotRefusal) {
             acceptance = try verifier.verify(envelope, origin: .received, now: now)
         } catch {
+            // The key that is missing may be in the trust document that the disk refused.
+            if !unpersistedTrust.isEmpty { unpersistedManifest = envelope }
             // An envelope that cannot be read has no hash; that of its bytes will do.
             let hash =
                 (try? Envelope(encoded: envelope))?.payloadHash ?? SHA256.digest(of: envelope)
