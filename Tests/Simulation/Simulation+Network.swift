@@ -15,6 +15,7 @@ extension Simulation {
             )
             guard let made else { return }
             recorded[link.agent].append(made.envelope)
+            trace(link.agent, "is offered revision \(made.mark.revision) by \(link.replica)")
             perform(link.publisher.published(made), on: link)
         }
     }
@@ -41,6 +42,7 @@ extension Simulation {
             case .headShown(let head, _):
                 let hash = (try? Envelope(encoded: head))?.payloadHash
                 let isGenuine = hash.map { authority.signed[$0] != nil } ?? false
+                trace(link.agent, "has shown a head that is \(isGenuine ? "ahead" : "forged")")
                 if !isGenuine { perform(link.publisher.headWasForged(), on: link) }
             case .close(let reason):
                 violated("a replica leaves agent \(link.agent): \(reason)")
@@ -146,6 +148,7 @@ extension Simulation {
         let agent = agents[link.agent]
         guard agent.link === link else { return }
         agent.link = nil
+        trace(link.agent, "loses \(link.isRogue ? "a thief" : "server \(link.replica)")")
         guard agent.isRunning else { return }
         let incarnation = agent.incarnation
         plan(random.milliseconds(0...500)) { [self] in

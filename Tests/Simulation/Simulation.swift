@@ -14,6 +14,7 @@ final class Simulation {
     static let calmLasts = Duration.seconds(400)
 
     let seed: UInt64
+    let isTraced: Bool
     var random: SeededRandom
     var timeline = Timeline(now: Fixture.start)
     let authority: Authority
@@ -43,8 +44,9 @@ final class Simulation {
         }
     }
 
-    init(seed: UInt64, fixture: Fixture) throws {
+    init(seed: UInt64, fixture: Fixture, isTraced: Bool = false) throws {
         self.seed = seed
+        self.isTraced = isTraced
         var random = SeededRandom(seed: seed)
         let authority = try Authority(fixture, &random)
         self.authority = authority
@@ -78,6 +80,13 @@ final class Simulation {
     func violated(_ what: String) {
         let second = (timeline.now - Fixture.start).components.seconds
         violations.append("seed \(seed), second \(second): \(what)")
+    }
+
+    /// What happened, for whoever replays one seed.
+    func trace(_ agent: Int, _ what: @autoclosure () -> String) {
+        guard isTraced else { return }
+        let second = (timeline.now - Fixture.start).components.seconds
+        print("\(second) agent \(agent) \(what())")
     }
 
     func plan(_ after: Duration, _ work: @escaping () -> Void) {
@@ -182,6 +191,7 @@ extension Simulation {
         let incarnation = agent.incarnation
         for action in actions {
             guard agent.incarnation == incarnation, violations.isEmpty else { return }
+            trace(agent.index, action.summary)
             switch action {
             case .connect(let server): connect(agent, to: server, after: .zero)
             case .reconnect(let pause, let server): connect(agent, to: server, after: pause)
@@ -291,4 +301,32 @@ extension Simulation {
             perform(agent.subscriber?.applied(at: now) ?? [], on: agent)
         }
     }
+}
+
+extension Subscriber.Action {
+    fileprivate var summary: String {
+        switch self {
+        case .connect(let server): "connects to \(server)"
+        case .reconnect(let pause, let server): "connects to \(server) in \(pause)"
+        case .send(.hello(let hello)):
+            "says hello at \(hello.mark?.revision ?? 0), shows \(hello.head == nil ? "no head" : "its head")"
+        case .send(.want(let want)):
+            "wants \(want.sections.count) sections of \(want.manifest.short)"
+        case .send(.acknowledgement(let answer)):
+            "answers \(answer.manifest.short): \(answer.errors.first ?? "applied")"
+        case .send: "sends"
+        case .persist(let stored): "persists revision \(stored.mark.revision)"
+        case .persistTrust(let anchor): "persists trust \(anchor.document.version)"
+        case .apply(let snapshot): "applies revision \(snapshot.mark.revision)"
+        case .adoptTrust(let anchor): "adopts trust \(anchor.document.version)"
+        case .refused(let reason): "refuses: \(reason)"
+        case .retry(let pause): "tries again in \(pause)"
+        case .close(let reason): "closes: \(reason)"
+        }
+    }
+}
+
+extension SHA256Digest {
+    /// Enough to tell the few of one run apart.
+    fileprivate var short: String { String("\(self)".prefix(8)) }
 }

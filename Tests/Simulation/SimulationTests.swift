@@ -14,7 +14,8 @@ import Wire
 /// - Nobody who is honest is taken for a breaker of the protocol.
 /// - When faults end, everything converges.
 ///
-/// `TURNPIKE_SIMULATION_SEED=<n>` runs one seed again, `TURNPIKE_SIMULATION_COUNT=<n>` that many.
+/// `TURNPIKE_SIMULATION_SEED=<n>` runs one seed again and prints what happens in it,
+/// `TURNPIKE_SIMULATION_COUNT=<n>` runs that many.
 @Suite(.serialized) struct SimulationTests {
     /// The most seeds of one run, and how long a debug build looks for one that fails.
     static let seedsMax: UInt64 = 10_000
@@ -34,12 +35,16 @@ import Wire
     ) throws -> Outcome {
         var outcome = Outcome()
         for seed in seeds where outcome.violations.isEmpty && Date() < end {
-            let simulation = try Simulation(seed: seed, fixture: fixture)
+            let simulation = try Simulation(seed: seed, fixture: fixture, isTraced: isTraced)
             outcome.violations = try simulation.run()
             outcome.count += 1
             outcome.tally += simulation.tally
         }
         return outcome
+    }
+
+    private static var isTraced: Bool {
+        ProcessInfo.processInfo.environment["TURNPIKE_SIMULATION_SEED"] != nil
     }
 
     private static var wanted: (seeds: Range<UInt64>, end: Date) {

@@ -132,6 +132,34 @@ import Wire
         #expect(publisher.isSettled)
     }
 
+    /// The simulation's seed 134: the agent came back to a manifest that it had refused for want
+    /// of a trust document, and its question for the sections was taken for an old one.
+    @Test func aRefusedManifestIsServedToAnAgentThatTriesItAgain() throws {
+        var publisher = publisher()
+        let publication = try world.publication(revision: 1, sections: small)
+        _ = publisher.helloReceived(hello())
+        _ = publisher.published(publication)
+        _ = publisher.written(byteCount: 1 << 20)
+        var refusal = applied(publication)
+        refusal.mark = nil
+        refusal.appliedAt = nil
+        refusal.errors = ["unknown_key"]
+        _ = publisher.acknowledgementReceived(refusal)
+        #expect(publisher.isSettled)
+        let asked = publisher.wantReceived(
+            Want(
+                manifest: publication.mark.manifestHash,
+                sections: [small[1].reference.hash]
+            )
+        )
+        #expect(try sent(asked).map(\.kind) == [.section])
+        guard case .section(let chunk) = try sent(asked).first else { return }
+        #expect(chunk.hash == small[1].reference.hash)
+        #expect(!publisher.isSettled)
+        _ = publisher.acknowledgementReceived(applied(publication))
+        #expect(publisher.isSettled)
+    }
+
     @Test func aRefusedManifestIsNotOfferedAgainUntilThereIsAnother() throws {
         var publisher = publisher()
         _ = publisher.helloReceived(hello())

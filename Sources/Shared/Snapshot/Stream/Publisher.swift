@@ -149,9 +149,14 @@ package struct Publisher: Sendable {
 
     /// The agent asks for sections of the manifest under way.
     package mutating func wantReceived(_ want: Want) -> [Action] {
+        guard isGreeted else { return [.close("a want before the hello")] }
+        // What it refused for want of a trust document or of room on its disk, it has tried again.
+        if flight == nil, aheadMark == nil, let newest, newest.mark.manifestHash == want.manifest {
+            startFlight(of: newest, pushing: [])
+        }
         guard var flight, want.manifest == flight.publication.mark.manifestHash else {
             // The answer to a manifest that is settled already; nothing depends on it.
-            return isGreeted ? [] : [.close("a want before the hello")]
+            return []
         }
         for hash in want.sections where flight.byHash[hash] == nil {
             return [.close("section \(hash) is not part of the manifest")]
@@ -229,16 +234,16 @@ package struct Publisher: Sendable {
             guard aheadMark == nil, let newest, newest.mark.manifestHash != answered,
                 let frame = fitting(.manifest(newest.envelope))
             else { return nil }
-            startFlight(of: newest)
+            let lacking = newest.sections.map(\.reference.hash).filter { !held.contains($0) }
+            startFlight(of: newest, pushing: lacking)
             return frame
         }
         return nextChunk()
     }
 
-    private mutating func startFlight(of publication: Publication) {
-        let lacking = publication.sections.map(\.reference.hash).filter { !held.contains($0) }
+    private mutating func startFlight(of publication: Publication, pushing hashes: [SHA256Digest]) {
         var queued: Set<SHA256Digest> = []
-        let queue = lacking.filter { queued.insert($0).inserted }
+        let queue = hashes.filter { queued.insert($0).inserted }
         flight = Flight(
             publication: publication,
             byHash: Dictionary(publication.sections.map { ($0.reference.hash, $0) }) { $1 },
