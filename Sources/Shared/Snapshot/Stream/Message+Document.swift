@@ -96,7 +96,7 @@ extension Message {
 extension Hello {
     var document: Document {
         .fields([
-            "version": .number(Self.version),
+            "version": .number(features.isEmpty ? 1 : 2),
             "agent": .string(agent.text),
             "software": .string(software),
             "mark": mark.map(\.document),
@@ -105,11 +105,13 @@ extension Hello {
             "trust_hash": .string(trustHash.hex),
             "held": .list(held.sorted().map { .string($0.hex) }),
             "mesh_address": meshAddress.map { .string($0) },
+            "features": features.isEmpty
+                ? nil : .list(features.sorted().map { .string($0.word) }),
         ])
     }
 
     init(from reader: inout FieldReader) throws(FieldError) {
-        _ = try reader.int("version", in: Self.version...Self.version)
+        let version = try reader.int("version", in: Self.versions)
         self.init(
             agent: try reader.required("agent").label(),
             software: try reader.string("software", bytes: 1...128),
@@ -125,7 +127,15 @@ extension Hello {
             meshAddress: try reader.optionalString(
                 "mesh_address",
                 bytes: 1...Self.meshAddressMaxBytes
-            )
+            ),
+            features: version == 1
+                ? []
+                : Set(
+                    try reader.list("features", limit: Self.featuresMax) {
+                        word throws(FieldError) in
+                        Feature(try word.string(bytes: 1...Feature.wordMaxBytes))
+                    }
+                )
         )
     }
 }

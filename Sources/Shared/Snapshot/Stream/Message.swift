@@ -54,8 +54,10 @@ package enum Message: Equatable, Sendable {
 
 /// Who the agent is and what it holds.
 package struct Hello: Hashable, Sendable {
-    /// The protocol version that this code speaks.
-    package static let version = 1
+    /// The protocol versions that this code reads; it writes the lowest that says what it has to.
+    package static let versions = 1...2
+    /// The most features in one hello.
+    package static let featuresMax = 64
     /// The most section hashes in one hello.
     package static let heldMax = Manifest.sectionsMax
     /// The longest mesh address: a DNS name and a port.
@@ -77,6 +79,8 @@ package struct Hello: Hashable, Sendable {
     package var held: Set<SHA256Digest>
     /// `host:port` under which other agents reach it; nil leaves what the server knows.
     package var meshAddress: String?
+    /// What it understands beyond the encoding of version 1.
+    package var features: Set<Feature>
 
     package init(
         agent: AgentName,
@@ -86,7 +90,8 @@ package struct Hello: Hashable, Sendable {
         trustVersion: UInt64,
         trustHash: SHA256Digest,
         held: Set<SHA256Digest>,
-        meshAddress: String? = nil
+        meshAddress: String? = nil,
+        features: Set<Feature> = []
     ) {
         self.agent = agent
         self.software = software
@@ -96,7 +101,27 @@ package struct Hello: Hashable, Sendable {
         self.trustHash = trustHash
         self.held = held
         self.meshAddress = meshAddress
+        self.features = features
     }
+}
+
+/// Something in sections or frames that agents of protocol version 1 do not know and refuse.
+///
+/// A server sends nothing of it to an agent whose hello does not name it. The words are stable.
+package struct Feature: Hashable, Sendable, Comparable {
+    /// The longest word.
+    package static let wordMaxBytes = 64
+    /// What agents of this source understand.
+    package static let known: Set<Feature> = []
+
+    /// Its word in the hello.
+    package let word: String
+
+    package init(_ word: String) {
+        self.word = word
+    }
+
+    package static func < (left: Feature, right: Feature) -> Bool { left.word < right.word }
 }
 
 /// The sections that the agent lacks of one manifest.

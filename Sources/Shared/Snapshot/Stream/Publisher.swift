@@ -84,6 +84,8 @@ package struct Publisher: Sendable {
     private var held: Set<SHA256Digest> = []
     private var unsentByteCount = 0
 
+    /// What the agent understands beyond the first encoding; nothing before its hello.
+    package private(set) var features: Set<Feature> = []
     /// What the agent enforces, as far as it has said; nil for nothing yet.
     package private(set) var acknowledgedMark: SnapshotMark?
 
@@ -116,6 +118,7 @@ package struct Publisher: Sendable {
             return [.close("the hello names another agent than the certificate")]
         }
         isGreeted = true
+        features = hello.features
         acknowledgedMark = hello.mark
         answered = hello.mark?.manifestHash
         held = hello.held

@@ -133,7 +133,8 @@ package struct Subscriber: Sendable {
             held: Set(
                 (Set(sections.keys).union(fetched.keys)).sorted().prefix(Hello.heldMax)
             ),
-            meshAddress: meshAddress
+            meshAddress: meshAddress,
+            features: Feature.known
         )
         return [.send(.hello(hello))]
     }
