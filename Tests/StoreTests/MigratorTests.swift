@@ -122,13 +122,32 @@ import Testing
         }
     }
 
-    @Test func aNewerDatabaseIsRefused() async throws {
+    /// Replicas are upgraded one after the other: the first one migrates, the others go on.
+    @Test func aNewerDatabaseThatOnlyHasMoreIsServed() async throws {
         try await TestDatabase.withEmpty { database in
             let future = migration(2, "future", "CREATE TABLE turnpike.future (n int8);")
             _ = try await migrate(database, [foundation, future])
-            await #expect(throws: MigrationError.ahead(version: 2, name: "future")) {
-                try await migrate(database, [foundation])
+            #expect(try await migrate(database, [foundation]) == [])
+            let connection = try await database.connect()
+            let status = try await Migrator([foundation]).status(of: connection)
+            #expect(status.unknown == ["future"])
+            #expect(status.pending == [])
+            await connection.close()
+        }
+    }
+
+    @Test func aNewerDatabaseThatLacksSomethingIsRefused() async throws {
+        try await TestDatabase.withEmpty { database in
+            let future = migration(2, "future", "CREATE TABLE turnpike.future (n int8);")
+            let less = migration(3, "contract_future", "DROP TABLE turnpike.future;")
+            _ = try await migrate(database, [foundation, future, less])
+            let refusal = MigrationError.ahead(version: 3, name: "contract_future")
+            await #expect(throws: refusal) { try await migrate(database, [foundation]) }
+            let connection = try await database.connect()
+            await #expect(throws: refusal) {
+                try await Migrator([foundation, future]).verify(connection)
             }
+            await connection.close()
         }
     }
 

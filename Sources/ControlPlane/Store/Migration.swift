@@ -15,6 +15,11 @@ package struct Migration: Equatable, Sendable {
         self.text = text
     }
 
+    /// What the names of files begin with that take something away which earlier servers need.
+    ///
+    /// All others only add, so that a server which lacks them works on with what it knows.
+    package static let contractPrefix = "contract_"
+
     /// What the database keeps of the text, to notice a file that was changed after it ran.
     package var checksum: SHA256Digest { SHA256.digest(of: text) }
 

@@ -4,8 +4,10 @@ package import Postgres
 /// Brings a database to the state that this program needs; forward only.
 ///
 /// Under an advisory lock each pending file runs in one transaction together with the row that
-/// records it and the hash of its text. A database that knows more than this program, or other
-/// texts, is refused and left alone. Everything but the first file runs as `turnpike_owner`.
+/// records it and the hash of its text. A database with other texts is refused and left alone. One
+/// that a newer program has migrated is served as long as its files only added something, so that
+/// replicas are upgraded one after the other. Everything but the first file runs as
+/// `turnpike_owner`.
 package struct Migrator: Sendable {
     /// "turnpike" in ASCII: the key of the advisory lock.
     private static let lockKey: Int64 = 0x7475_726e_7069_6b65
@@ -26,6 +28,8 @@ package struct Migrator: Sendable {
     package struct Status: Equatable, Sendable {
         package let applied: [Int]
         package let pending: [Migration]
+        /// Files of a newer program that only added something, by their names.
+        package let unknown: [String]
     }
 
     /// Applies what is missing and returns it; `progress` hears of each file before it runs.
@@ -67,10 +71,15 @@ package struct Migrator: Sendable {
         } catch {
             throw .database(error)
         }
+        var unknown: [String] = []
         for (index, record) in recorded.enumerated() {
             guard record.version == index + 1 else { throw .incomplete(version: index + 1) }
             guard index < migrations.count else {
-                throw .ahead(version: record.version, name: record.name)
+                guard !record.name.hasPrefix(Migration.contractPrefix) else {
+                    throw .ahead(version: record.version, name: record.name)
+                }
+                unknown.append(record.name)
+                continue
             }
             let known = migrations[index]
             guard known.name == record.name, known.checksum.bytes == record.checksum else {
@@ -79,7 +88,8 @@ package struct Migrator: Sendable {
         }
         return Status(
             applied: recorded.map(\.version),
-            pending: Array(migrations.dropFirst(recorded.count))
+            pending: Array(migrations.dropFirst(recorded.count)),
+            unknown: unknown
         )
     }
 
