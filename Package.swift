@@ -161,6 +161,12 @@ let judged: [Target] = [
         path: "Tests/Conformance",
         swiftSettings: house
     ),
+    .executableTarget(
+        name: "turnpike-simulation",
+        dependencies: ["Crypto", "Mesh", "Snapshot", "Wire"],
+        path: "Tests/Simulation",
+        swiftSettings: language
+    ),
     tests("Wire", uses: ["Wire"]),
     tests("Observability", uses: ["Observability"]),
     tests("Mesh", uses: ["Mesh", "Wire"]),
@@ -205,16 +211,11 @@ let judged: [Target] = [
         uses: ["Wire", "Crypto", "Mesh"],
         exclude: ["make_cases.py", "certificate_cases.py"]
     ),
+    tests("Simulation", uses: ["turnpike-simulation", "Snapshot", "Mesh", "Crypto", "Wire"]),
     .testTarget(
         name: "IntegrationTests",
         dependencies: ["Support"] + agentFloor + ["Postgres"],
         path: "Tests/Integration",
-        swiftSettings: language
-    ),
-    .testTarget(
-        name: "SimulationTests",
-        dependencies: ["Snapshot", "Mesh", "Crypto", "Wire", "Support"],
-        path: "Tests/Simulation",
         swiftSettings: language
     ),
     .testTarget(

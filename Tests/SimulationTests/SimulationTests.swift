@@ -5,6 +5,8 @@ import Snapshot
 import Testing
 import Wire
 
+@testable import turnpike_simulation
+
 /// What must hold whatever the network, the disks, the clocks and a thief do.
 ///
 /// - No agent ever enforces an unsigned, older, foreign or forked snapshot, or one that was signed
@@ -14,76 +16,19 @@ import Wire
 /// - Nobody who is honest is taken for a breaker of the protocol.
 /// - When faults end, everything converges.
 ///
-/// `TURNPIKE_SIMULATION_SEED=<n>` runs one seed again and prints what happens in it,
-/// `TURNPIKE_SIMULATION_COUNT=<n>` runs that many.
+/// `turnpike-simulation SEED` runs one seed again and tells what happens in it.
 @Suite(.serialized) struct SimulationTests {
-    /// The most seeds of one run, and how long a debug build looks for one that fails.
-    static let seedsMax: UInt64 = 10_000
-    static let debugSeconds = 20.0
+    /// How long a debug build, which is slow, looks for a seed that fails.
+    private static let seconds = 20.0
 
-    private struct Outcome {
-        var count = 0
-        var tally = Simulation.Tally()
-        var violations: [String] = []
-    }
-
-    /// Every so manyth seed, until one fails or the time is up.
-    private static func run(
-        _ seeds: StrideTo<UInt64>,
-        _ fixture: Fixture,
-        until end: Date
-    ) throws -> Outcome {
-        var outcome = Outcome()
-        for seed in seeds where outcome.violations.isEmpty && Date() < end {
-            let simulation = try Simulation(seed: seed, fixture: fixture, isTraced: isTraced)
-            outcome.violations = try simulation.run()
-            outcome.count += 1
-            outcome.tally += simulation.tally
-        }
-        return outcome
-    }
-
-    private static var isTraced: Bool {
-        ProcessInfo.processInfo.environment["TURNPIKE_SIMULATION_SEED"] != nil
-    }
-
-    private static var wanted: (seeds: Range<UInt64>, end: Date) {
-        let environment = ProcessInfo.processInfo.environment
-        if let text = environment["TURNPIKE_SIMULATION_SEED"], let seed = UInt64(text) {
-            return (seed..<(seed + 1), .distantFuture)
-        }
-        if let text = environment["TURNPIKE_SIMULATION_COUNT"], let count = UInt64(text) {
-            return (1..<(count + 1), .distantFuture)
-        }
-        #if DEBUG
-            return (1..<(seedsMax + 1), Date(timeIntervalSinceNow: debugSeconds))
-        #else
-            return (1..<(seedsMax + 1), .distantFuture)
-        #endif
-    }
-
+    /// `turnpike-simulation` runs 10,000 of them as a release build.
     @Test func noSeedViolatesAnInvariant() async throws {
-        let fixture = try Fixture()
-        let start = Date()
-        let (seeds, end) = Self.wanted
-        let workers = UInt64(max(1, ProcessInfo.processInfo.activeProcessorCount))
-        let outcome = try await withThrowingTaskGroup(of: Outcome.self) { group in
-            for worker in 0..<workers {
-                let share = stride(
-                    from: seeds.lowerBound + worker,
-                    to: seeds.upperBound,
-                    by: Int(workers)
-                )
-                group.addTask { try Self.run(share, fixture, until: end) }
-            }
-            return try await group.reduce(into: Outcome()) { all, part in
-                all.count += part.count
-                all.tally += part.tally
-                all.violations += part.violations
-            }
-        }
-        let seconds = Int(Date().timeIntervalSince(start))
-        print("simulation: \(outcome.count) seeds in \(seconds) s: \(outcome.tally)")
+        let run = SeedRun(
+            seeds: 1..<10_001,
+            end: Date(timeIntervalSinceNow: Self.seconds)
+        )
+        let outcome = try await run.perform()
+        print("simulation: \(outcome.count) seeds: \(outcome.tally)")
         #expect(outcome.violations == [])
         // An idle simulation would prove nothing.
         let isWide = outcome.count >= 10
