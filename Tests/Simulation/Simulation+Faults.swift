@@ -4,7 +4,7 @@ import Wire
 // What changes and what goes wrong.
 extension Simulation {
     func planFault() {
-        plan(random.milliseconds(5_000...120_000)) { [self] in
+        plan(random.milliseconds(2_000...faultPauseMilliseconds)) { [self] in
             guard !isCalm else { return }
             attempt("a fault") { try fault() }
             for agent in agents { check(agent) }

@@ -6,14 +6,20 @@ import Wire
 /// A control plane and its agents on a fake clock, network and disk, all from one seed.
 ///
 /// The machines are the real ones (`Publisher`, `Subscriber`, `SnapshotVerifier`, `SnapshotFiles`);
-/// this drives them as the server and the agent do. Half an hour of faults, then calm, in which
+/// this drives them as the server and the agent do. A time of faults, then calm, in which
 /// everything must converge.
 final class Simulation {
     static let replicaCount = 2
-    static let faultsLast = Duration.seconds(1_800)
     static let calmLasts = Duration.seconds(400)
+    /// Every so manyth run is a long one.
+    static let longRunEvery: UInt64 = 32
 
     let seed: UInt64
+    /// How long faults happen: in a long run past the life of what is signed and over several
+    /// rotations, in the others just long enough for faults to meet.
+    let faultsLast: Duration
+    /// The longest pause between two of them; half of it is the usual one.
+    let faultPauseMilliseconds: Int
     let isTraced: Bool
     var random: SeededRandom
     var timeline = Timeline(now: Fixture.start)
@@ -47,6 +53,9 @@ final class Simulation {
     init(seed: UInt64, fixture: Fixture, isTraced: Bool = false) throws {
         self.seed = seed
         self.isTraced = isTraced
+        let isLong = seed % Self.longRunEvery == 0
+        faultsLast = .seconds(isLong ? 1_800 : 120)
+        faultPauseMilliseconds = isLong ? 120_000 : 24_000
         var random = SeededRandom(seed: seed)
         let authority = try Authority(fixture, &random)
         self.authority = authority
@@ -67,7 +76,7 @@ final class Simulation {
         for agent in agents { start(agent) }
         planFault()
         planSignatures()
-        let faultsEnd = Fixture.start + Self.faultsLast
+        let faultsEnd = Fixture.start + faultsLast
         try work(until: faultsEnd)
         calm()
         try work(until: faultsEnd + Self.calmLasts)
