@@ -167,6 +167,13 @@ let judged: [Target] = [
         path: "Tests/Simulation",
         swiftSettings: language
     ),
+    .target(name: "CFuzzer", path: "Tests/CFuzzer"),
+    .executableTarget(
+        name: "turnpike-fuzz",
+        dependencies: ["CFuzzer", "Crypto", "HTTP", "Mesh", "Snapshot", "Wire"],
+        path: "Tests/Fuzz",
+        swiftSettings: language
+    ),
     tests("Wire", uses: ["Wire"]),
     tests("Observability", uses: ["Observability"]),
     tests("Mesh", uses: ["Mesh", "Wire"]),
@@ -211,17 +218,12 @@ let judged: [Target] = [
         uses: ["Wire", "Crypto", "Mesh"],
         exclude: ["make_cases.py", "certificate_cases.py"]
     ),
+    tests("Fuzz", uses: ["turnpike-fuzz", "Wire", "Mesh", "HTTP", "Crypto", "Snapshot"]),
     tests("Simulation", uses: ["turnpike-simulation", "Snapshot", "Mesh", "Crypto", "Wire"]),
     .testTarget(
         name: "IntegrationTests",
         dependencies: ["Support"] + agentFloor + ["Postgres"],
         path: "Tests/Integration",
-        swiftSettings: language
-    ),
-    .testTarget(
-        name: "FuzzTests",
-        dependencies: ["Wire", "Mesh", "HTTP", "Crypto", "Snapshot", "Support"],
-        path: "Tests/Fuzz",
         swiftSettings: language
     ),
     .testTarget(name: "TidyTests", path: "Tests/Tidy", swiftSettings: language),
