@@ -3,7 +3,9 @@
 /// The mirror is by name, not by file: some type, function or value that a source file declares must be used as a word in
 /// a Swift file under `Tests/<Target>Tests`, or in the tests that run several rooms together.
 enum MirrorRules {
-    private static let sharedTestFolders: Set<String> = ["Integration", "SimulationTests", "FuzzTests"]
+    private static let sharedTestFolders: Set<String> = [
+        "Integration", "SimulationTests", "FuzzTests",
+    ]
 
     static func untested(sources: [SourceFile], tests: [SourceFile]) -> [Finding] {
         var words: [String: Set<String>] = [:]
