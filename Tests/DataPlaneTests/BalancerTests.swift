@@ -4,32 +4,108 @@ import Reactor
 import Testing
 
 @Suite struct BalancerTests {
-    private func target(_ port: UInt16, weight: Int = 1) -> Target {
-        Target(address: .loopback, port: port, weight: weight)
+    private let now = ContinuousClock.now
+    private let pool = Balancer.Pool.upstream(1)
+
+    private func target(_ port: UInt16, weight: Int = 1, isDown: Bool = false) -> Target {
+        Target(address: .loopback, port: port, weight: weight, isDown: isDown)
     }
 
-    @Test func firstChoicesFollowTheWeights() throws {
-        var balancer = Balancer()
-        let service = try ServiceName("db")
-        let targets = [target(1, weight: 3), target(2), target(3, weight: 0)]
-        var counts: [UInt16: Int] = [:]
-        for _ in 0..<400 {
-            let order = balancer.order(targets, of: service)
-            #expect(order.count == 2)
-            counts[try #require(order.last?.port), default: 0] += 1
+    @Test func anotherPlaceIsFoundForTheSecondAttempt() {
+        var balancer = Balancer(seed: 7)
+        let targets = [target(1), target(2)]
+        for _ in 0..<20 {
+            let first = balancer.choose(
+                among: targets,
+                of: pool,
+                by: .leastRequest,
+                without: nil,
+                now: now
+            )
+            let second = balancer.choose(
+                among: targets,
+                of: pool,
+                by: .leastRequest,
+                without: first,
+                now: now
+            )
+            #expect(Set([first, second].map { $0?.address.port }) == [1, 2])
         }
-        #expect(counts == [1: 300, 2: 100])
+        let only = balancer.choose(
+            among: [target(1)],
+            of: pool,
+            by: .roundRobin,
+            without: nil,
+            now: now
+        )
+        #expect(only?.address.port == 1)
+        #expect(
+            balancer.choose(
+                among: [target(1)],
+                of: pool,
+                by: .roundRobin,
+                without: only,
+                now: now
+            ) == nil
+        )
     }
 
-    @Test func theOthersAreKeptForFailover() throws {
-        var balancer = Balancer()
-        let service = try ServiceName("db")
-        let targets = [target(1), target(2), target(3)]
-        for _ in 0..<9 {
-            let ports = balancer.order(targets, of: service).compactMap(\.port)
-            #expect(Set(ports) == [1, 2, 3])
+    @Test func whatFailsIsLeftOutAsLongAsOthersAreLeft() throws {
+        var balancer = Balancer(seed: 7)
+        let targets = [target(1), target(2)]
+        func choice() -> UInt16? {
+            balancer.choose(among: targets, of: pool, by: .roundRobin, without: nil, now: now)?
+                .address.port
         }
-        #expect(balancer.order([], of: service).isEmpty)
+        func failing(_ port: UInt16) throws -> Destination {
+            let found = balancer.choose(
+                among: [target(port)],
+                of: pool,
+                by: .roundRobin,
+                without: nil,
+                now: now
+            )
+            return try #require(found)
+        }
+        let first = try failing(1)
+        let ejections = (1...3).map { _ in balancer.failed(first, now: now) }
+        #expect(ejections == [false, false, true])
+        #expect(balancer.ejectedCount(at: now) == 1)
+        #expect((0..<10).allSatisfy { _ in choice() == 2 })
+        let second = try failing(2)
+        for _ in 1...3 { _ = balancer.failed(second, now: now) }
+        // Both fail: neither is left out.
+        #expect(Set((0..<10).map { _ in choice() }) == [1, 2])
+        balancer.succeeded(first)
+        #expect((0..<10).allSatisfy { _ in choice() == 1 })
+    }
+
+    @Test func connectionsToAnInstanceThatIsGoneMayFinishForAWhile() throws {
+        var balancer = Balancer(seed: 1)
+        let pool = Balancer.Pool.instances(try ServiceName("db"))
+        let found = balancer.choose(
+            among: [target(1)],
+            of: pool,
+            by: .leastRequest,
+            without: nil,
+            now: now
+        )
+        let destination = try #require(found)
+        balancer.began(destination)
+        let end = now.advanced(by: .seconds(10))
+        func follow(_ port: UInt16?, until end: Reactor.Instant) -> Bool {
+            balancer.follow(drainEnd: end) { _ in port.map { [target($0)] } ?? [] }
+        }
+        #expect(!follow(1, until: end))
+        #expect(destination.drainEnd == nil)
+        #expect(follow(2, until: end))
+        #expect(destination.drainEnd == end)
+        // A further snapshot does not put the end off.
+        #expect(!follow(nil, until: end.advanced(by: .seconds(5))))
+        #expect(destination.drainEnd == end)
+        // It is back: its connections stay.
+        #expect(!follow(1, until: end))
+        #expect(destination.drainEnd == nil)
     }
 
     @Test(arguments: ["127.0.0.1", "10.255.0.7", "::1", "fd00::12:34"])

@@ -159,7 +159,8 @@ final class MeshPair: Sendable {
         expires: Timestamp? = nil,
         users: Upstream.Users? = nil,
         ports: [UInt16]? = nil,
-        upstreamPorts: [UInt16]? = nil
+        upstreamPorts: [UInt16]? = nil,
+        traffic: UpstreamTraffic = .standard
     ) throws -> ValidatedSnapshot {
         let agent = source.name
         return try mesh.snapshot(
@@ -176,7 +177,8 @@ final class MeshPair: Sendable {
                                 source: web,
                                 destination: database,
                                 port: $0,
-                                users: users ?? ownUser
+                                users: users ?? ownUser,
+                                traffic: traffic
                             )
                         }
                     )

@@ -105,7 +105,14 @@ final class StandHost: Sendable {
             .hosted(
                 HostedSection(
                     agent: agent,
-                    services: [HostedService(service: database, instances: local)]
+                    services: [
+                        // Origins of tests count what they hear: nobody else shall connect.
+                        HostedService(
+                            service: database,
+                            healthCheck: HealthCheck(kind: .none),
+                            instances: local
+                        )
+                    ]
                         + others.map { HostedService(service: $0, instances: []) }
                 )
             )

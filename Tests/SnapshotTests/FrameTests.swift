@@ -98,6 +98,7 @@ import Wire
             .evidenceAcknowledgement(batch: 9),
             .refusal(StreamRefusal(code: "not_placed", text: "no such placement")),
             .ping(1), .pong(.init(Int64.max)),
+            .health(HealthNotice(weights: [world.web: [world.agent: 3]])),
         ]
     }
 

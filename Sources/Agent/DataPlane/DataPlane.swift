@@ -10,6 +10,7 @@ package import TLS
 package final class DataPlane: Sendable {
     private let lanes: [Confined<DataPlaneReactor>]
     private let settings: DataPlaneSettings
+    private let circuits: CircuitTable
     /// One queue for each reactor, to be drained by the spool.
     package let evidenceQueues: [EvidenceQueue]
 
@@ -21,6 +22,7 @@ package final class DataPlane: Sendable {
         logger: Logger
     ) throws(TLSConfigurationError) {
         let counters = DataPlaneMetrics(metrics)
+        let circuits = CircuitTable()
         let share = { (limit: Int) in max(1, limit / max(1, reactors.count)) }
         var lanes: [Confined<DataPlaneReactor>] = []
         var queues: [EvidenceQueue] = []
@@ -30,6 +32,7 @@ package final class DataPlane: Sendable {
                 settings: settings,
                 connectionsMax: share(settings.connectionsMax),
                 handshakesMax: share(settings.handshakesMax),
+                circuits: circuits,
                 metrics: counters,
                 logger: logger
             )
@@ -37,6 +40,7 @@ package final class DataPlane: Sendable {
             lanes.append(Confined(lane, to: reactor))
         }
         self.settings = settings
+        self.circuits = circuits
         self.lanes = lanes
         evidenceQueues = queues
     }
@@ -58,6 +62,12 @@ package final class DataPlane: Sendable {
     /// connection again, which is what an acknowledgement means.
     package func apply(_ configuration: EnforcedConfiguration) async {
         for lane in lanes { await lane.run { $0.apply(configuration) } }
+        circuits.keep(Set(configuration.snapshot.routesByPort.keys))
+    }
+
+    /// Takes over which instances and hosts are in order; connections that are open stay.
+    package func apply(_ health: HealthView) async {
+        for lane in lanes { await lane.run { $0.health = health } }
     }
 
     /// Stops accepting, lets connections finish for `drainTimeout`, then cuts the rest.
@@ -79,10 +89,14 @@ package final class DataPlane: Sendable {
             let part = await lane.run { $0.status }
             status.connectionCount += part.connectionCount
             status.heldByteCount += part.heldByteCount
+            status.ejectedCount += part.ejectedCount
             status.flows.merge(part.flows) { $0 + $1 }
             guard index == 0 else { continue }
             status.meshAddress = part.meshAddress
-            status.upstreams = part.upstreams
+            status.upstreams = part.upstreams.map { upstream in
+                let circuit = circuits.circuit(of: upstream.declared.port)
+                return upstream.with(open: circuit.open, pending: circuit.pending)
+            }
             status.leafEnds = part.leafEnds
             status.revision = part.revision
             status.manifestExpires = part.manifestExpires
@@ -97,6 +111,7 @@ extension DataPlaneReactor {
         status.meshAddress = meshListener?.localAddress
         status.connectionCount = live.count
         status.flows = live.flowCounts
+        status.ejectedCount = balancer.ejectedCount(at: reactor.now)
         status.heldByteCount = live.all.reduce(0) {
             $0 + $1.heldForPlain.count + $1.heldForSecure.count
         }

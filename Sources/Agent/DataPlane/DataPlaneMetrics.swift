@@ -12,6 +12,8 @@ struct DataPlaneMetrics: Sendable {
     let handshakeFailures: Counter
     let verifiedLeafHits: Counter
     let cuts: Counter
+    let retries: Counter
+    let ejections: Counter
     let acceptFailures: Counter
     private let refusals: [DecisionReason: Counter]
 
@@ -25,6 +27,8 @@ struct DataPlaneMetrics: Sendable {
         handshakeFailures = registry.counter(MetricNames.agentHandshakeFailures)
         verifiedLeafHits = registry.counter(MetricNames.agentVerifiedLeafHits)
         cuts = registry.counter(MetricNames.agentConnectionsCut)
+        retries = registry.counter(MetricNames.agentConnectRetries)
+        ejections = registry.counter(MetricNames.agentEjections)
         acceptFailures = registry.counter(MetricNames.agentAcceptFailures)
         var refusals: [DecisionReason: Counter] = [:]
         for reason in DecisionReason.allCases {

@@ -65,6 +65,6 @@ enum DataPlaneLimits {
     static let decisionIntervalMax = Duration.seconds(30)
     /// Verified leaves that one reactor remembers.
     static let verifiedLeavesMax = 4_096
-    /// How often a local or remote address is tried anew for one connection.
-    static let attemptsMax = 4
+    /// Attempts for one connection: the first, and one more at another address.
+    static let attemptsMax = 2
 }

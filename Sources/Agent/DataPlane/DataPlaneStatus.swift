@@ -13,6 +13,21 @@ package struct DataPlaneStatus: Equatable, Sendable {
         package let declared: Mesh.Upstream
         /// Why it cannot be opened; nil while it listens.
         package let failure: SystemError?
+        /// Connections through it, and those of them that wait for their destination.
+        package private(set) var openCount = 0
+        package private(set) var pendingCount = 0
+
+        init(declared: Mesh.Upstream, failure: SystemError?) {
+            self.declared = declared
+            self.failure = failure
+        }
+
+        func with(open: Int, pending: Int) -> Upstream {
+            var upstream = self
+            upstream.openCount = open
+            upstream.pendingCount = pending
+            return upstream
+        }
     }
 
     /// Where other agents connect; nil before the start and while draining.
@@ -21,6 +36,8 @@ package struct DataPlaneStatus: Equatable, Sendable {
     package var connectionCount = 0
     /// Bytes that wait for room in a socket; 0 unless somebody reads slowly.
     package var heldByteCount = 0
+    /// Addresses that are left out now since connections to them failed; each reactor counts.
+    package var ejectedCount = 0
     /// Relayed connections by source, destination and rule.
     package var flows: [LiveFlow: Int] = [:]
     /// Ascending by port.

@@ -239,6 +239,36 @@ package enum MetricNames {
         labels: ["reason"]
     )
 
+    /// Attempts at a second address.
+    package static let agentConnectRetries = MetricDefinition(
+        "turnpike_agent_connect_retries_total",
+        .counter,
+        help: "Connections that were tried at a second address since the first one failed."
+    )
+
+    /// Addresses that were left out for a while.
+    package static let agentEjections = MetricDefinition(
+        "turnpike_agent_ejections_total",
+        .counter,
+        help: "Times that an address was left out for a while since connections to it failed."
+    )
+
+    /// Instances by the outcome of their probes.
+    package static let agentInstances = MetricDefinition(
+        "turnpike_agent_instances",
+        .gauge,
+        help: "Instances of this host by what their health checks find.",
+        labels: ["state"]
+    )
+
+    /// Instances that went up or down.
+    package static let agentHealthChanges = MetricDefinition(
+        "turnpike_agent_health_changes_total",
+        .counter,
+        help: "Times that an instance of this host went up or down.",
+        labels: ["state"]
+    )
+
     /// All of them; a test checks the names.
     package static let all: [MetricDefinition] = [
         labelSetsOverflowed, rowMACFailures, callRefusals,
@@ -259,6 +289,7 @@ package enum MetricNames {
         agentCertificateBudget,
         agentSpooledBytes,
         agentDroppedDecisions,
+        agentConnectRetries, agentEjections, agentInstances, agentHealthChanges,
         connectedAgents, agentPendingBytes, laggingAgents, publishedRevision, publishingHalted,
         snapshotsSigned,
         agentStreamBytes, snapshotRefusals, sectionFaults, evidenceReceived, evidenceDropped,

@@ -16,6 +16,7 @@ extension Subscription {
             sendOldestEvidence()
             requestDueCertificates()
             countCertificates()
+            forgetStaleHealth()
             pingAndReport()
         }
     }

@@ -26,7 +26,9 @@ final class DataPlaneReactor {
     private(set) var upstreamListeners: [UInt16: Listener] = [:]
     private(set) var upstreamFailures: [UInt16: SystemError] = [:]
     private(set) var isDraining = false
-    var balancer = Balancer()
+    var balancer: Balancer
+    var health = HealthView()
+    let circuits: CircuitTable
 
     private var warm: [RelayConnection] = []
     private var trimming = HeapTrimming()
@@ -48,6 +50,7 @@ final class DataPlaneReactor {
         settings: DataPlaneSettings,
         connectionsMax: Int,
         handshakesMax: Int,
+        circuits: CircuitTable,
         metrics: DataPlaneMetrics,
         logger: Logger
     ) throws(TLSConfigurationError) {
@@ -55,6 +58,8 @@ final class DataPlaneReactor {
         self.settings = settings
         self.connectionsMax = connectionsMax
         self.handshakesMax = handshakesMax
+        self.circuits = circuits
+        balancer = Balancer(seed: Randomness.bytes(8).reduce(0) { $0 << 8 | UInt64($1) })
         self.metrics = metrics
         self.logger = logger
         evidence = EvidenceQueue()

@@ -7,13 +7,20 @@ import Wire
 
 // Opening the agent's own socket: to a local instance, or to another agent.
 extension RelayConnection {
-    /// Tries the next address, or refuses when there is none left.
-    func tryNextCandidate() {
+    /// Tries the first or another address, or refuses when there is none left.
+    ///
+    /// No byte of the peer was taken before: what it sent waits in its socket.
+    func tryNextDestination() {
         closeOwnSocket()
-        while attemptsLeft > 0, let address = candidates.popLast() {
+        destinationFailed()
+        while attemptsLeft > 0, let next = lane.chooseDestination(for: self) {
+            if tried != nil { lane.metrics.retries.increment() }
             attemptsLeft -= 1
-            if connect(to: address) { return arm(lane.settings.connectTimeout) }
+            destination = next
+            lane.balancer.began(next)
+            if connect(to: next.address) { return arm(lane.settings.connectTimeout) }
             latestFailure = .connectFailed
+            destinationFailed()
         }
         refuse(
             .refused(latestFailure),
@@ -76,7 +83,7 @@ extension RelayConnection {
         let error = isInbound ? plain.takeError() : secure.takeError()
         if error != nil {
             latestFailure = .connectFailed
-            return tryNextCandidate()
+            return tryNextDestination()
         }
         guard events.isWritable, let permit else { return }
         if isInbound { beginRelay(permit) } else { beginClientHandshake() }
@@ -109,12 +116,7 @@ extension RelayConnection {
             case .refused(let reason): return refuse(.refused(reason))
             }
             leavesEnd = own.notAfter
-            candidates = lane.balancer.order(
-                route.endpoints.map {
-                    Target(address: $0.address, port: $0.port, weight: $0.weight)
-                },
-                of: permit.destination
-            )
+            if let reason = enterCircuit(of: route.upstream) { return refuse(.refused(reason)) }
             do {
                 try plain.setNoDelay()
                 plain.setCongestionControl("cubic")
@@ -126,7 +128,7 @@ extension RelayConnection {
             } catch {
                 return refuse(.refused(.internalFailure))
             }
-            tryNextCandidate()
+            tryNextDestination()
         }
     }
 

@@ -19,6 +19,7 @@ extension RelayConnection {
         if now.secondsSinceEpoch > leavesEnd.secondsSinceEpoch, now >= snapshot.expires {
             return cut(.refused(.leafExpired))
         }
+        if isDrained, isInbound { return cut(.refused(.instanceDrained)) }
         if isInbound {
             guard let name = session?.serverName else { return cut(.refused(.policyChanged)) }
             let question = LiveQuestion(serverName: name, source: permit.source)

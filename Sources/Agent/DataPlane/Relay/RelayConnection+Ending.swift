@@ -108,6 +108,8 @@ extension RelayConnection {
         heldForPlain = []
         heldForSecure = []
         stopCounting()
+        leaveDestination()
+        leaveCircuit()
         lane.ended(self)
     }
 

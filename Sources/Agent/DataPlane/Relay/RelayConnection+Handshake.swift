@@ -39,7 +39,7 @@ extension RelayConnection {
         let reason = reason(of: failure)
         if !isInbound, failure?.kind == .endedDuringHandshake {
             latestFailure = .connectFailed
-            return tryNextCandidate()
+            return tryNextDestination()
         }
         refuse(.refused(reason), detail: failure?.reason)
     }
@@ -50,7 +50,7 @@ extension RelayConnection {
         lane.metrics.handshakeFailures.increment()
         if isInbound { return refuse(.refused(.peerReset)) }
         latestFailure = .connectFailed
-        tryNextCandidate()
+        tryNextDestination()
     }
 
     private func reason(of failure: TLSFailure?) -> DecisionReason {
@@ -118,13 +118,8 @@ extension RelayConnection {
                 leavesEnd = min(leavesEnd, own.notAfter)
                 lane.watch(leavesEnd)
             }
-            let instances = snapshot.hostedByMeshName[name]?.instances ?? []
-            candidates = lane.balancer.order(
-                instances.map { Target(address: $0.address, port: $0.port, weight: $0.weight) },
-                of: permit.destination
-            )
             phase = .connecting
-            tryNextCandidate()
+            tryNextDestination()
         }
     }
 }

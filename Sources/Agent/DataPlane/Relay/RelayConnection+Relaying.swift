@@ -7,7 +7,7 @@ extension RelayConnection {
         self.permit = permit
         phase = .relaying
         isCounted = true
-        candidates = []
+        destinationAnswered()
         disarm()
         lane.relayBegan(self, permit)
         relay()

@@ -52,8 +52,12 @@ final class RelayConnection: EventHandler, TimerHandler {
     /// The last second of both sides' leaves, inclusive.
     var leavesEnd = Timestamp.distantFuture
     var attemptsLeft = DataPlaneLimits.attemptsMax
-    /// Addresses that were not tried yet, the next one last.
-    var candidates: [SocketAddress] = []
+    /// Where the agent's own socket goes, and where it failed to go before.
+    var destination: Destination?
+    var tried: Destination?
+    /// The upstream port's counts, while this connection is among them.
+    var circuit: Circuit?
+    var isPending = false
     var latestFailure = DecisionReason.noEndpoints
 
     var byteCountFromPlain: UInt64 = 0
@@ -115,10 +119,10 @@ final class RelayConnection: EventHandler, TimerHandler {
             lane.metrics.handshakeFailures.increment()
             if isInbound { return refuse(.refused(.handshakeTimeout)) }
             latestFailure = .handshakeTimeout
-            tryNextCandidate()
+            tryNextDestination()
         case .connecting:
             latestFailure = .connectTimeout
-            tryNextCandidate()
+            tryNextDestination()
         case .relaying:
             record(.refused(.idleTimeout))
             abort()

@@ -39,6 +39,8 @@ package struct AgentStatus: Sendable {
     package var spooledBatches = 0
     package var droppedDecisions: UInt64 = 0
     package var dataPlane: DataPlaneStatus?
+    /// Hosted instances as their probes find them.
+    package var health: [HealthMachine.Finding] = []
 
     /// The least budget of all service certificates; zero while one is missing.
     package var budget: Duration? {
@@ -71,6 +73,8 @@ package struct AgentStatus: Sendable {
             "mesh_address": dataPlane?.meshAddress.map { .string($0.description) },
             "connections": dataPlane.map { .number($0.connectionCount) },
             "upstreams": dataPlane.map { .list($0.upstreams.map(\.document)) },
+            "ejected": dataPlane.map { .number($0.ejectedCount) },
+            "health": health.isEmpty ? nil : .list(health.map(\.document)),
             "evidence": .fields([
                 "spooled_bytes": .number(spooledBytes),
                 "spooled_batches": .number(spooledBatches),
@@ -91,6 +95,19 @@ extension AgentStatus.Certificate {
     }
 }
 
+extension HealthMachine.Finding {
+    /// As `/status` shows it and as servers read it.
+    var document: Document {
+        .fields([
+            "service": .string(key.service.description),
+            "instance": .string(key.name.text),
+            "state": .string(state.rawValue),
+            "since": .timestamp(since),
+            "problem": problem.isEmpty ? nil : .string(problem),
+        ])
+    }
+}
+
 extension DataPlaneStatus.Upstream {
     var document: Document {
         let users: Document =
@@ -103,6 +120,11 @@ extension DataPlaneStatus.Upstream {
             "source": .string(declared.source.description),
             "destination": .string(declared.destination.description),
             "uids": users,
+            "connections": .number(openCount),
+            "pending": .number(pendingCount),
+            "balance": .string(declared.traffic.balance.rawValue),
+            "connections_max": declared.traffic.connectionsMax.map { .number($0) },
+            "pending_max": declared.traffic.pendingMax.map { .number($0) },
             "problem": failure.map { .string("\($0)") },
         ])
     }

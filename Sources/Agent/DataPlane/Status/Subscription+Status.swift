@@ -32,6 +32,7 @@ extension Subscription {
         status.spooledBatches = spool.batchCount
         status.droppedDecisions = spool.droppedCount
         status.dataPlane = dataPlane
+        status.health = healthFindings
         return status
     }
 

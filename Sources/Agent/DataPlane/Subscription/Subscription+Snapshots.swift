@@ -123,5 +123,6 @@ extension Subscription {
         enforcing = task
         await task.value
         isEnforced = true
+        probe(snapshot)
     }
 }

@@ -172,6 +172,8 @@ extension Subscription {
             send(.pong(number))
         case .pong:
             subscriber?.pongReceived()
+        case .health(let notice):
+            await took(notice)
         case .refusal(let refusal):
             lastRefusal = ("\(refusal.code): \(refusal.text)", settings.now())
             return "\(refusal.code): \(refusal.text)"

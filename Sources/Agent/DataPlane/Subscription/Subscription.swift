@@ -47,6 +47,11 @@ package actor Subscription: ReactorBound {
     var enforcing: Task<Void, Never>?
     var isStopping = false
 
+    /// What is known of instances and hosts, as the data path has it.
+    var health = HealthView()
+    var prober: HealthProber?
+    var ticksWithoutServer = 0
+
     var isEnforced = false
     var lastContact: Timestamp?
     var lastRefusal: (reason: String, at: Timestamp)?
@@ -133,6 +138,7 @@ package actor Subscription: ReactorBound {
         guard !isStopping else { return }
         isStopping = true
         tickTask?.cancel()
+        prober?.stop()
         collectEvidence(isEnding: true)
         sendOldestEvidence()
         await flushOutbox()

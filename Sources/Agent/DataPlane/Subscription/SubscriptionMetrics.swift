@@ -31,6 +31,18 @@ struct SubscriptionMetrics: Sendable {
             .set(seconds)
     }
 
+    /// How many instances of this host are in which state.
+    func setInstances(_ findings: [HealthMachine.Finding]) {
+        for state in [HealthMachine.State.unknown, .up, .down] {
+            registry.gauge(MetricNames.agentInstances, labels: [state.rawValue])
+                .set(Int64(findings.count { $0.state == state }))
+        }
+    }
+
+    func countHealthChange(to state: HealthMachine.State) {
+        registry.counter(MetricNames.agentHealthChanges, labels: [state.rawValue]).increment()
+    }
+
     func forget(_ subject: CertificateSubject) {
         registry.remove(MetricNames.agentCertificateBudget, labels: [subject.description])
     }

@@ -38,6 +38,10 @@ enum SubscriptionLimits {
     static let statusInterval = Duration.seconds(10)
     /// How often evidence is written and due work is looked for.
     static let tickInterval = Duration.seconds(1)
+    /// How long what servers said of other hosts' health holds without any server.
+    static let healthLifetime = Duration.seconds(60)
+    /// The most instances whose health a status names; those that are down come first.
+    static let findingsMax = 4_000
     /// Bytes that may wait for a server that does not read.
     static let outboxByteCountMax = 8 << 20
 }

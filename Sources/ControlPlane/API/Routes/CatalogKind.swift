@@ -154,6 +154,25 @@ extension CatalogKind {
         "For people, up to 512 bytes"
     )
     private static let meta = Schema.Field.optional("meta", .textMap, "For people and tools")
+    private static let healthCheck = Schema.object([
+        .optional(
+            "type",
+            .text(allowed: HealthCheck.Kind.allCases.map(\.rawValue)),
+            "tcp unless given; none counts every instance as up"
+        ),
+        .optional("interval", .text(example: "5s"), "From one probe to the next, 1s to 10m"),
+        .optional("timeout", .text(example: "2s"), "At most the interval"),
+        .optional(
+            "successes",
+            .integer(1...HealthCheck.thresholdMax),
+            "In a row, after which an instance is up; 2 unless given"
+        ),
+        .optional(
+            "failures",
+            .integer(1...HealthCheck.thresholdMax),
+            "In a row, after which an instance is down; 3 unless given"
+        ),
+    ])
     private static let agent = Schema.Field.optional("agent", .text(), "As in the path")
 
     static let namespace = CatalogKind(
@@ -181,6 +200,7 @@ extension CatalogKind {
                 .text(example: "1h"),
                 "How long its certificates live, 5m to 24h: also its outage budget"
             ),
+            .optional("health_check", healthCheck, "How its agents probe its instances"),
             description, meta,
         ],
         filters: [Route.Parameter("namespace", .text(), "Only those of this namespace")],
@@ -219,6 +239,13 @@ extension CatalogKind {
             ),
             .required("port", .integer(1...65_535), "The port there"),
             .optional("weight", .integer(0...65_535), "Its share; 0 takes no new connections"),
+            .readOnly(
+                "health",
+                .text(allowed: ["unknown", "up", "down"]),
+                "What its agent's probes find; unknown if it was not seen lately"
+            ),
+            .readOnly("health_since", .text(format: "date-time"), "Since when"),
+            .readOnly("health_problem", .text(), "Why the latest probe failed"),
         ],
         filters: [serviceFilter, agentFilter],
         key: { request throws(ControlError) in
@@ -246,6 +273,21 @@ extension CatalogKind {
                 "uids",
                 .either([.list(.integer(0...4_294_967_294)), .text(allowed: ["any"])]),
                 "The local users that may use the port; nobody unless given"
+            ),
+            .optional(
+                "balance",
+                .text(allowed: UpstreamTraffic.Balance.allCases.map(\.rawValue)),
+                "How the host is chosen; least_request of two unless given"
+            ),
+            .optional(
+                "connections_max",
+                .integer(1...UpstreamTraffic.limitMax),
+                "Connections that may be open at once; further ones are refused"
+            ),
+            .optional(
+                "pending_max",
+                .integer(1...UpstreamTraffic.limitMax),
+                "Connections that may wait for the destination at once; further ones are refused"
             ),
         ],
         filters: [

@@ -78,6 +78,32 @@ enum CatalogCommands {
                 value: "DURATION",
                 summary: "how long its certificates live, 5m to 24h: also its outage budget"
             ),
+            Command.Option(
+                name: "--health-check",
+                value: "tcp|none",
+                summary: "how its instances are probed; tcp unless given",
+                choices: HealthCheck.Kind.allCases.map(\.rawValue)
+            ),
+            Command.Option(
+                name: "--health-interval",
+                value: "DURATION",
+                summary: "from one probe to the next; 5s unless given"
+            ),
+            Command.Option(
+                name: "--health-timeout",
+                value: "DURATION",
+                summary: "how long a probe may take; 2s unless given"
+            ),
+            Command.Option(
+                name: "--health-successes",
+                value: "N",
+                summary: "in a row, after which an instance is up; 2 unless given"
+            ),
+            Command.Option(
+                name: "--health-failures",
+                value: "N",
+                summary: "in a row, after which an instance is down; 3 unless given"
+            ),
             .description,
         ],
         filters: [
@@ -103,12 +129,27 @@ enum CatalogCommands {
                     .flatMap(Service.ApplicationProtocol.init(rawValue:)) ?? .tcp,
                 leafLifetime: try invocation.duration("--leaf-ttl")
                     ?? Service.leafLifetimeDefault,
+                healthCheck: try healthCheck(invocation),
                 description: invocation.option("--description") ?? ""
             )
             try Failure.checking { () throws(InvalidField) in try service.validate() }
             return .service(ServiceResource(service: service))
         }
     )
+
+    private static func healthCheck(_ invocation: Invocation) throws(Failure) -> HealthCheck {
+        let standard = HealthCheck.standard
+        let counts = 1...HealthCheck.thresholdMax
+        return HealthCheck(
+            kind: invocation.option("--health-check").flatMap(HealthCheck.Kind.init(rawValue:))
+                ?? standard.kind,
+            interval: try invocation.duration("--health-interval") ?? standard.interval,
+            timeout: try invocation.duration("--health-timeout") ?? standard.timeout,
+            successes: try invocation.number("--health-successes", in: counts)
+                ?? standard.successes,
+            failures: try invocation.number("--health-failures", in: counts) ?? standard.failures
+        )
+    }
 
     private static let placement = CatalogNoun(
         word: "placement",
@@ -161,7 +202,9 @@ enum CatalogCommands {
         columns: [
             Column("SERVICE", "service"), Column("AGENT", "agent"), Column("NAME", "name"),
             Column("ADDRESS") { "\($0.shown("address")):\($0.shown("port"))" },
-            Column("WEIGHT", "weight"), Column("REVISION", "revision"),
+            Column("WEIGHT", "weight"), Column("HEALTH", "health"),
+            Column("SINCE", "health_since"), Column("PROBLEM", "health_problem"),
+            Column("REVISION", "revision"),
         ],
         path: { invocation throws(Failure) in
             let text = try invocation.operand("PORT")
@@ -224,6 +267,22 @@ enum CatalogCommands {
                 value: nil,
                 summary: "every local user may use the port"
             ),
+            Command.Option(
+                name: "--balance",
+                value: "least_request|round_robin",
+                summary: "how the host is chosen; least_request of two unless given",
+                choices: UpstreamTraffic.Balance.allCases.map(\.rawValue)
+            ),
+            Command.Option(
+                name: "--connections-max",
+                value: "N",
+                summary: "connections that may be open at once; no limit of its own unless given"
+            ),
+            Command.Option(
+                name: "--pending-max",
+                value: "N",
+                summary: "connections that may wait for the destination at once"
+            ),
         ],
         filters: [
             agentFilter,
@@ -271,7 +330,16 @@ enum CatalogCommands {
                 try ServiceName(text)
             },
             port: UInt16(clamping: try invocation.operandNumber("PORT", in: 1...65_535)),
-            users: invocation.has("--any-uid") ? .any : .only(uids.sorted())
+            users: invocation.has("--any-uid") ? .any : .only(uids.sorted()),
+            traffic: UpstreamTraffic(
+                balance: invocation.option("--balance")
+                    .flatMap(UpstreamTraffic.Balance.init(rawValue:)) ?? .leastRequest,
+                connectionsMax: try invocation.number(
+                    "--connections-max",
+                    in: 1...UpstreamTraffic.limitMax
+                ),
+                pendingMax: try invocation.number("--pending-max", in: 1...UpstreamTraffic.limitMax)
+            )
         )
         try Failure.checking { () throws(InvalidField) in try upstream.validate() }
         return upstream

@@ -19,7 +19,7 @@ package struct Catalog: Sendable {
             try await CatalogRepository.find([key], guardedBy: control.rowGuard, in: database)[key]
         }
         guard let item = row.flatMap(CatalogItem.init) else { throw Self.notFound(key) }
-        return item
+        return try await withHealth([item]).first ?? item
     }
 
     /// One page of a list in order of the keys; `limit` is at most 1000.
@@ -31,7 +31,26 @@ package struct Catalog: Sendable {
         let page = try await control.read { database in
             try await list(query, after: after, limit: limit, in: database)
         }
-        return CatalogPage(items: page.items.compactMap(CatalogItem.init), next: page.next)
+        return CatalogPage(
+            items: try await withHealth(page.items.compactMap(CatalogItem.init)),
+            next: page.next
+        )
+    }
+
+    /// The same items, instances with what their agents say of them.
+    private func withHealth(_ items: [CatalogItem]) async throws(ControlError) -> [CatalogItem] {
+        let agents = items.compactMap { item -> AgentName? in
+            if case .instance(let instance) = item.resource { instance.agent } else { nil }
+        }
+        guard !agents.isEmpty else { return items }
+        let findings = try await control.read { database in
+            try await HealthRepository.findings(onAgents: Set(agents), in: database)
+        }
+        return items.map { item in
+            var item = item
+            item.health = findings[item.key]
+            return item
+        }
     }
 
     func list(

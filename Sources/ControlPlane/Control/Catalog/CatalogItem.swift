@@ -11,6 +11,8 @@ package struct CatalogItem: Equatable, Sendable {
     package let createdAt: Timestamp
     package let updatedAt: Timestamp
     package let createdBy: String
+    /// What its agent says, of an instance whose agent was seen lately.
+    var health: InstanceFinding?
 
     init?(_ row: Stored<Resource>) {
         guard let key = row.value.key else { return nil }
@@ -29,6 +31,11 @@ package struct CatalogItem: Equatable, Sendable {
         document.set("created_at", .timestamp(createdAt))
         document.set("updated_at", .timestamp(updatedAt))
         document.set("created_by", .string(createdBy))
+        if case .instance = resource {
+            document.set("health", .string(health.map { $0.isUp ? "up" : "down" } ?? "unknown"))
+            document.set("health_since", health.map { .timestamp($0.since) } ?? .null)
+            document.set("health_problem", .string(health?.problem ?? ""))
+        }
         return document
     }
 }

@@ -137,7 +137,7 @@ actor AgentSession: ReactorBound {
                 ]
             )
             isClosing = true
-        case .manifest, .section, .trust, .certificateAnswer, .evidenceAcknowledgement:
+        case .manifest, .section, .trust, .certificateAnswer, .evidenceAcknowledgement, .health:
             breach("\(message.kind) is the server's to send")
         }
     }
@@ -162,6 +162,12 @@ actor AgentSession: ReactorBound {
     /// There is a newer snapshot for this agent.
     func published(_ publication: Publication) async {
         await perform(publisher.published(publication))
+    }
+
+    /// What the agent's destinations weigh has changed; it has said that it knows the frame.
+    func show(_ notice: HealthNotice) {
+        guard isGreeted, !isClosing else { return }
+        send(.health(notice))
     }
 
     /// There is a newer trust document.
@@ -289,6 +295,9 @@ actor AgentSession: ReactorBound {
             while let latest = status, !isClosing {
                 status = nil
                 try? await AgentStatus(latest).store(of: agent, control)
+                if let health = AgentHealth(latest) {
+                    await distribution.took(health, from: agent)
+                }
                 try? await reactor.sleep(for: Self.statusPause)
             }
             isStoringStatus = false
@@ -314,7 +323,7 @@ actor AgentSession: ReactorBound {
                 )
             }
         case .hello, .manifest, .want, .section, .trust, .acknowledgement, .certificateAnswer,
-            .evidenceAcknowledgement, .refusal, .ping, .pong, .status:
+            .evidenceAcknowledgement, .refusal, .ping, .pong, .status, .health:
             preconditionFailure("not a request")
         }
     }

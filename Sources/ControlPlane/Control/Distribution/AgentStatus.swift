@@ -11,7 +11,13 @@ struct AgentStatus {
 
     private let document: Document
 
-    init(_ document: Document) { self.document = document }
+    /// Takes everything but the health of instances, which has a table of its own.
+    init(_ document: Document) {
+        self.document =
+            document["health"] == nil
+            ? document
+            : Document(.map((document.entries ?? []).filter { $0.key != "health" }))
+    }
 
     /// How long the agent's leaves still hold; nil if it does not say, or waits for its first ones.
     var budget: Duration? {

@@ -55,6 +55,9 @@ extension Distribution {
         let older = sessions.updateValue(session, forKey: session.agent)
         published[session.agent] = nil
         floors[session.agent] = nil
+        features[session.agent] = nil
+        shownHealth[session.agent] = nil
+        reported[session.agent] = nil
         departed.remove(session.agent)
         control.metrics.gauge(MetricNames.connectedAgents).set(Int64(sessions.count))
         // A dead peer takes its time to be told, which is no reason for the living one to wait.
@@ -74,6 +77,9 @@ extension Distribution {
         sessions[session.agent] = nil
         published[session.agent] = nil
         floors[session.agent] = nil
+        features[session.agent] = nil
+        shownHealth[session.agent] = nil
+        reported[session.agent] = nil
         unpublished.remove(session.agent)
         departed.insert(session.agent)
         control.metrics.remove(MetricNames.agentPendingBytes, labels: [session.agent.text])
@@ -102,8 +108,12 @@ extension Distribution {
         if let text = hello.meshAddress { try await learn(text, of: agent, session.peer) }
         guard sessions[agent] === session else { return }
         floors[agent] = hello.mark
+        features[agent] = hello.features
+        // Another version of the agent may need other sections at the same revision.
+        if compiler.understands(hello.features, agent) { superseded.remove(agent) }
         unpublished.insert(agent)
         wake()
+        await showHealth(to: agent)
         if let head = hello.head { try await compareAuditHeads(head, of: agent) }
     }
 

@@ -52,6 +52,8 @@ extension Distribution {
         case .entries(let entries): unpublished.formUnion(compiler.apply(entries))
         }
         revision = update.revision
+        // Weights are of the configuration.
+        if !downWeights.isEmpty { isHealthStale = true }
         // Whoever lost its enrolment loses its stream.
         for agent in update.agents { await sessions[agent]?.checkIdentity() }
     }
@@ -161,7 +163,7 @@ extension Distribution {
         _ stored: StoredManifest?,
         _ work: inout Work
     ) {
-        guard let sections = compiler.sections(of: agent) else { return }
+        guard features[agent] != nil, let sections = compiler.sections(of: agent) else { return }
         let previous =
             published[agent].map { (manifest: $0.manifest, envelope: $0.envelope) }
             ?? stored.map { (manifest: $0.manifest, envelope: $0.envelope) }

@@ -60,6 +60,17 @@ package actor Distribution: ReactorBound {
     /// Sections that are stored for certain.
     var storedSections: Set<SHA256Digest> = []
 
+    /// What greeted agents can read; nothing is made for an agent that has not said it.
+    var features: [AgentName: Set<Feature>] = [:]
+    /// What agents said of their instances, as it is stored.
+    var reported: [AgentName: AgentHealth] = [:]
+    /// What hosts weigh whose instances are partly or all down.
+    var downWeights: [ServiceName: [AgentName: Int]] = [:]
+    /// What connected agents were told of that.
+    var shownHealth: [AgentName: HealthNotice] = [:]
+    var isHealthStale = true
+    var nextHealthReading: ContinuousClock.Instant?
+
     var answers: [AgentName: AgentAcknowledgement] = [:]
     var departed: Set<AgentName> = []
     var isFlushing = false
@@ -111,6 +122,7 @@ package actor Distribution: ReactorBound {
                 }
                 await listen()
                 try await catchUp()
+                try await followHealth()
                 try await giveLifeSign()
                 try await keepHouse()
                 failures = 0
@@ -153,8 +165,11 @@ package actor Distribution: ReactorBound {
     }
 
     /// A change was committed; what is known already, or is no revision, wakes nobody.
-    private func hear(_ payload: String) {
-        guard let told = Int64(payload), told > revision ?? -1 else { return }
+    private func hear(_ notification: PostgresNotification) {
+        guard notification.channel != HealthRepository.channel.name else {
+            return heardOfHealth()
+        }
+        guard let told = Int64(notification.payload), told > revision ?? -1 else { return }
         wake()
     }
 
@@ -178,10 +193,11 @@ package actor Distribution: ReactorBound {
                 on: reactor
             )
             await connection.onNotification { [weak self] notification in
-                self?.assumeIsolated { $0.hear(notification.payload) }
+                self?.assumeIsolated { $0.hear(notification) }
             }
             await connection.onEnd { [weak self] _ in self?.assumeIsolated { $0.wake() } }
             try await connection.listen(to: RevisionRepository.channel)
+            try await connection.listen(to: HealthRepository.channel)
             listener = connection
         } catch {
             control.logger.warning(

@@ -28,6 +28,9 @@ package struct SectionCompiler: Sendable {
     }
 
     private var sections: [SectionID: EncodedSection] = [:]
+    /// Agents that do not read everything; the sections of their own leave out what they would
+    /// refuse.
+    private var features: [AgentName: Set<Feature>] = [:]
     private var faults: Set<SectionFault> = []
     private var newFaults: [SectionFault] = []
 
@@ -97,6 +100,23 @@ package struct SectionCompiler: Sendable {
         case .endpoints(let service): configuration.clients(of: service)
         case .hosted(let agent), .upstreams(let agent): [agent]
         }
+    }
+
+    /// An agent says what it can read; who says nothing reads everything.
+    ///
+    /// - Returns: whether that changed.
+    package mutating func understands(_ words: Set<Feature>, _ agent: AgentName) -> Bool {
+        let now = words.intersection(Feature.known)
+        let before = features[agent] ?? Feature.known
+        features[agent] = now == Feature.known ? nil : now
+        guard before != now else { return false }
+        sections[.hosted(agent)] = nil
+        sections[.upstreams(agent)] = nil
+        return true
+    }
+
+    private func reads(_ feature: Feature, _ agent: AgentName) -> Bool {
+        (features[agent] ?? Feature.known).contains(feature)
     }
 
     /// What an agent shall enforce, in the manifest's order; nil for one that is not enrolled, and
@@ -170,7 +190,12 @@ package struct SectionCompiler: Sendable {
             return .endpoints(EndpointsSection(service: name, endpoints: endpoints(of: name)))
         case .hosted(let agent):
             let services = configuration.services(on: agent).map { name in
-                HostedService(service: name, instances: instances(of: name, on: agent))
+                HostedService(
+                    service: name,
+                    healthCheck: reads(.traffic, agent)
+                        ? configuration.services[name]?.healthCheck ?? .standard : .standard,
+                    instances: instances(of: name, on: agent)
+                )
             }
             return .hosted(HostedSection(agent: agent, services: services))
         case .upstreams(let agent):
@@ -179,7 +204,16 @@ package struct SectionCompiler: Sendable {
                 if let problem { report(.upstreams, agent.text, "\(upstream.port): \(problem)") }
                 return problem == nil
             }
-            return .upstreams(UpstreamsSection(agent: agent, upstreams: upstreams))
+            return .upstreams(
+                UpstreamsSection(
+                    agent: agent,
+                    upstreams: upstreams.map { upstream in
+                        var upstream = upstream
+                        if !reads(.traffic, agent) { upstream.traffic = .standard }
+                        return upstream
+                    }
+                )
+            )
         }
     }
 

@@ -47,6 +47,28 @@ extension Row {
         UInt16(clamping: try decode(column, as: Int.self))
     }
 
+    /// How instances are probed.
+    ///
+    /// No MAC covers the column, for it grants nothing: what cannot be read is the usual check.
+    func healthCheck() throws(PostgresError) -> HealthCheck {
+        guard let text: JSONText = try decodeIfPresent("health_check"),
+            let document = try? JSON.parse(text.text, source: "health_check"),
+            let check = try? FieldValue(document).map(HealthCheck.init(from:)),
+            (try? check.validate()) != nil
+        else { return .standard }
+        return check
+    }
+
+    /// How an upstream's connections are shared out; covered by no MAC either.
+    func upstreamTraffic() throws(PostgresError) -> UpstreamTraffic {
+        let traffic = UpstreamTraffic(
+            balance: UpstreamTraffic.Balance(rawValue: try decode("balance")) ?? .leastRequest,
+            connectionsMax: try decodeIfPresent("connections_max"),
+            pendingMax: try decodeIfPresent("pending_max")
+        )
+        return (try? traffic.validate()) == nil ? .standard : traffic
+    }
+
     /// A `jsonb` column with an object of texts.
     func texts(_ column: String) throws(PostgresError) -> [String: String] {
         let text: JSONText = try decode(column)

@@ -5,8 +5,8 @@ import Wire
 /// Services by namespace and name.
 package enum ServiceRepository {
     private static let select: SQL = """
-        SELECT namespace, name, protocol, leaf_ttl_seconds, description, meta, revision,
-            created_at, updated_at, created_by, mac,
+        SELECT namespace, name, protocol, leaf_ttl_seconds, health_check, description, meta,
+            revision, created_at, updated_at, created_by, mac,
             EXISTS (
                 SELECT FROM turnpike.changes WHERE changes.kind = 'service'
                 AND changes.key = services.namespace || '/' || services.name
@@ -21,18 +21,19 @@ package enum ServiceRepository {
         let service = row.value
         return """
             INSERT INTO turnpike.services (
-                namespace, name, protocol, leaf_ttl_seconds, description, meta, revision,
-                created_at, updated_at, created_by, mac
+                namespace, name, protocol, leaf_ttl_seconds, health_check, description, meta,
+                revision, created_at, updated_at, created_by, mac
             ) VALUES (
                 \(service.name.namespace.text), \(service.name.name.text),
                 \(service.applicationProtocol.rawValue), \(service.leafLifetime.components.seconds),
+                \(service.healthCheck.documentUnlessStandard?.jsonText),
                 \(service.description), \(Document.map(service.meta).jsonText), \(row.revision),
                 \(row.createdAt), \(row.updatedAt), \(row.createdBy),
                 \(rowGuard.tag(content(of: row)))
             )
             ON CONFLICT (namespace, name) DO UPDATE SET protocol = excluded.protocol,
                 leaf_ttl_seconds = excluded.leaf_ttl_seconds,
-                description = excluded.description, meta = excluded.meta,
+                health_check = excluded.health_check, description = excluded.description, meta = excluded.meta,
                 revision = excluded.revision, created_at = excluded.created_at,
                 updated_at = excluded.updated_at, created_by = excluded.created_by,
                 mac = excluded.mac
@@ -115,6 +116,7 @@ package enum ServiceRepository {
                 name: try row.serviceName(),
                 applicationProtocol: applicationProtocol,
                 leafLifetime: .seconds(try row.decode("leaf_ttl_seconds", as: Int64.self)),
+                healthCheck: try row.healthCheck(),
                 description: try row.decode("description"),
                 meta: try row.texts("meta")
             )

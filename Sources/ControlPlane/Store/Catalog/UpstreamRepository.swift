@@ -5,7 +5,8 @@ package import Postgres
 package enum UpstreamRepository {
     private static let select: SQL = """
         SELECT agent, port, source_namespace, source_name, destination_namespace,
-            destination_name, uids, any_uid, revision, created_at, updated_at, created_by, mac,
+            destination_name, uids, any_uid, balance, connections_max, pending_max, revision,
+            created_at, updated_at, created_by, mac,
             EXISTS (
                 SELECT FROM turnpike.changes WHERE changes.kind = 'upstream'
                 AND changes.key = upstreams.agent || '/' || upstreams.port
@@ -22,19 +23,24 @@ package enum UpstreamRepository {
         return """
             INSERT INTO turnpike.upstreams (
                 agent, port, source_namespace, source_name, destination_namespace,
-                destination_name, uids, any_uid, revision, created_at, updated_at, created_by, mac
+                destination_name, uids, any_uid, balance, connections_max, pending_max, revision,
+                created_at, updated_at, created_by, mac
             ) VALUES (
                 \(upstream.agent.text), \(Int(upstream.port)),
                 \(upstream.source.namespace.text), \(upstream.source.name.text),
                 \(upstream.destination.namespace.text), \(upstream.destination.name.text),
-                \(uids), \(upstream.users == .any), \(row.revision), \(row.createdAt),
+                \(uids), \(upstream.users == .any), \(upstream.traffic.balance.rawValue),
+                \(upstream.traffic.connectionsMax), \(upstream.traffic.pendingMax),
+                \(row.revision), \(row.createdAt),
                 \(row.updatedAt), \(row.createdBy), \(rowGuard.tag(content(of: row)))
             )
             ON CONFLICT (agent, port) DO UPDATE SET
                 source_namespace = excluded.source_namespace, source_name = excluded.source_name,
                 destination_namespace = excluded.destination_namespace,
                 destination_name = excluded.destination_name, uids = excluded.uids,
-                any_uid = excluded.any_uid, revision = excluded.revision,
+                any_uid = excluded.any_uid, balance = excluded.balance,
+                connections_max = excluded.connections_max,
+                pending_max = excluded.pending_max, revision = excluded.revision,
                 created_at = excluded.created_at, updated_at = excluded.updated_at,
                 created_by = excluded.created_by, mac = excluded.mac
             """
@@ -132,7 +138,8 @@ package enum UpstreamRepository {
                 port: try row.port(),
                 users: try row.decode("any_uid")
                     // A uid out of range names nobody, so it is left out.
-                    ? .any : .only(uids.compactMap { UInt32(exactly: $0) })
+                    ? .any : .only(uids.compactMap { UInt32(exactly: $0) }),
+                traffic: try row.upstreamTraffic()
             )
         }
     }

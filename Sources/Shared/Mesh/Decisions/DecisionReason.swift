@@ -50,6 +50,9 @@ package enum DecisionReason: String, Hashable, Sendable, CaseIterable {
     case peerReset = "peer_reset"
     case agentDraining = "agent_draining"
     case overloaded = "overloaded"
+    case upstreamConnectionsExceeded = "upstream_connections_exceeded"
+    case upstreamPendingExceeded = "upstream_pending_exceeded"
+    case instanceDrained = "instance_drained"
     case internalFailure = "internal_failure"
 
     /// One sentence for people; it names no identity and no secret.
@@ -98,6 +101,12 @@ package enum DecisionReason: String, Hashable, Sendable, CaseIterable {
         case .peerReset: "The peer broke the connection off."
         case .agentDraining: "The agent is shutting down."
         case .overloaded: "The agent has reached a limit and sheds load."
+        case .upstreamConnectionsExceeded:
+            "The upstream port has as many connections as its limit allows."
+        case .upstreamPendingExceeded:
+            "As many connections wait for the destination as the upstream port's limit allows."
+        case .instanceDrained:
+            "The instance was deregistered and the time for its connections to finish is over."
         case .internalFailure: "The agent failed; what it cannot decide it denies."
         }
     }

@@ -31,6 +31,8 @@ extension Service {
                 "leaf_ttl",
                 in: Self.leafLifetimeMin...Self.leafLifetimeMax
             ) ?? Self.leafLifetimeDefault,
+            healthCheck: try reader.optionalMap("health_check", HealthCheck.init(from:))
+                ?? .standard,
             description: try reader.optionalString("description") ?? "",
             meta: try reader.stringMap("meta")
         )
@@ -44,6 +46,7 @@ extension Service {
             "name": .string(name.name.text),
             "protocol": .string(applicationProtocol.rawValue),
             "leaf_ttl": .duration(leafLifetime),
+            "health_check": healthCheck.documentUnlessStandard,
             "description": description.isEmpty ? nil : .string(description),
             "meta": meta.isEmpty ? nil : .map(meta),
         ])
@@ -122,20 +125,23 @@ extension Upstream {
             port: try reader.required("port").port(),
             users: try reader.optional("uids").map { uids throws(FieldError) in
                 try Users(reading: uids)
-            } ?? .only([])
+            } ?? .only([]),
+            traffic: try UpstreamTraffic(from: &reader)
         )
         try value.check(validate)
     }
 
     /// The upstream in its REST form.
     package var document: Document {
-        .fields([
+        var document = Document.fields([
             "agent": .string(agent.text),
             "source": .string(source.description),
             "destination": .string(destination.description),
             "port": .number(port),
             "uids": users.document,
         ])
+        traffic.add(to: &document)
+        return document
     }
 }
 

@@ -19,6 +19,8 @@ package struct Service: Hashable, Sendable {
     package var applicationProtocol: ApplicationProtocol
     /// How long a certificate of this service lives; also its outage budget.
     package var leafLifetime: Duration
+    /// How its instances are probed.
+    package var healthCheck: HealthCheck
     package var description: String
     /// Free texts for people and tools.
     package var meta: [String: String]
@@ -27,12 +29,14 @@ package struct Service: Hashable, Sendable {
         name: ServiceName,
         applicationProtocol: ApplicationProtocol = .tcp,
         leafLifetime: Duration = Service.leafLifetimeDefault,
+        healthCheck: HealthCheck = .standard,
         description: String = "",
         meta: [String: String] = [:]
     ) {
         self.name = name
         self.applicationProtocol = applicationProtocol
         self.leafLifetime = leafLifetime
+        self.healthCheck = healthCheck
         self.description = description
         self.meta = meta
     }
@@ -42,6 +46,7 @@ package struct Service: Hashable, Sendable {
         guard (Self.leafLifetimeMin...Self.leafLifetimeMax).contains(leafLifetime) else {
             throw InvalidField("leaf_ttl", .wrong("must lie between 5m and 24h"))
         }
+        try healthCheck.validate()
         guard description.utf8.count <= IntentionLimits.descriptionMaxBytes else {
             throw InvalidField(
                 "description",
@@ -184,24 +189,29 @@ package struct Upstream: Hashable, Sendable {
     package var port: UInt16
     /// Whom the port serves.
     package var users: Users
+    /// How its connections are shared out and limited.
+    package var traffic: UpstreamTraffic
 
     package init(
         agent: AgentName,
         source: ServiceName,
         destination: ServiceName,
         port: UInt16,
-        users: Users = .only([])
+        users: Users = .only([]),
+        traffic: UpstreamTraffic = .standard
     ) {
         self.agent = agent
         self.source = source
         self.destination = destination
         self.port = port
         self.users = users
+        self.traffic = traffic
     }
 
     /// Checks lengths, ranges and that the parts fit each other; the error names the field.
     package func validate() throws(InvalidField) {
         guard port != 0 else { throw InvalidField("port", .outOfRange(least: 1, most: 65_535)) }
+        try traffic.validate()
         guard case .only(let users) = users else { return }
         guard users.count <= Self.usersMax else {
             throw InvalidField("uids", .tooMany(limit: Self.usersMax))

@@ -12,6 +12,8 @@ package struct ValidatedSnapshot: Sendable {
         package let service: ServiceName
         /// Its instances on this host.
         package let instances: [Instance]
+        /// How they are probed.
+        package let healthCheck: HealthCheck
         /// Who may reach it.
         package let inbound: Inbound
     }
@@ -91,6 +93,7 @@ package struct ValidatedSnapshot: Sendable {
                     Hosted(
                         service: entry.service,
                         instances: entry.instances,
+                        healthCheck: entry.healthCheck,
                         inbound: inbound[entry.service] ?? .denied("no inbound section")
                     )
                 )

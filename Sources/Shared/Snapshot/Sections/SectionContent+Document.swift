@@ -111,8 +111,12 @@ extension HostedSection {
         let services = try reader.maps("services", limit: SectionContent.entriesMax) {
             entry throws(FieldError) in
             let service = try entry.required("service").serviceName()
+            let healthCheck =
+                try entry.optionalMap("health_check", HealthCheck.init(from:)) ?? .standard
+            try value.check(healthCheck.validate)
             return HostedService(
                 service: service,
+                healthCheck: healthCheck,
                 instances: try entry.maps("instances", limit: SectionContent.entriesMax) {
                     instance throws(FieldError) in
                     Instance(
@@ -145,6 +149,7 @@ extension HostedService {
         }
         return .fields([
             "service": .string(service.description),
+            "health_check": healthCheck.documentUnlessStandard,
             "instances": .list(instances),
         ])
     }

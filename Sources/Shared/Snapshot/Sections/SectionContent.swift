@@ -157,12 +157,19 @@ package struct HostedSection: Hashable, Sendable {
 package struct HostedService: Hashable, Sendable {
     /// The service that the agent answers for.
     package var service: ServiceName
+    /// How its instances are probed.
+    package var healthCheck: HealthCheck
     /// Its instances on this host, in the order of their names; may be empty.
     package let instances: [Instance]
 
     /// A service and its instances, in one order whatever the order they are given in.
-    package init(service: ServiceName, instances: [Instance]) {
+    package init(
+        service: ServiceName,
+        healthCheck: HealthCheck = .standard,
+        instances: [Instance]
+    ) {
         self.service = service
+        self.healthCheck = healthCheck
         self.instances = instances.sorted { $0.name < $1.name }
     }
 }

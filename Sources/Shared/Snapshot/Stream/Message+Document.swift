@@ -20,6 +20,7 @@ extension Message {
         case .refusal: .refusal
         case .ping: .ping
         case .pong: .pong
+        case .health: .health
         }
     }
 
@@ -40,6 +41,7 @@ extension Message {
             JSON.canonical(
                 .fields(["code": .string(refusal.code), "text": .string(refusal.text)])
             )
+        case .health(let notice): JSON.canonical(notice.document)
         case .ping(let number), .pong(let number):
             JSON.canonical(.fields(["number": .number(number)]))
         }
@@ -74,6 +76,7 @@ extension Message {
         case .refusal: self = .refusal(try read(StreamRefusal.init(from:)))
         case .ping: self = .ping(try read(Self.number))
         case .pong: self = .pong(try read(Self.number))
+        case .health: self = .health(try read(HealthNotice.init(from:)))
         }
     }
 

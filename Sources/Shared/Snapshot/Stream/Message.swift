@@ -18,6 +18,7 @@ package enum FrameKind: UInt8, Hashable, Sendable, CaseIterable {
     case refusal = 12
     case ping = 13
     case pong = 14
+    case health = 15
 }
 
 /// What one frame says.
@@ -50,6 +51,8 @@ package enum Message: Equatable, Sendable {
     case ping(UInt64)
     /// The answer to the ping of that number.
     case pong(UInt64)
+    /// Server to agent, only to one that says it knows it: what its destinations weigh now.
+    case health(HealthNotice)
 }
 
 /// Who the agent is and what it holds.
@@ -112,7 +115,9 @@ package struct Feature: Hashable, Sendable, Comparable {
     /// The longest word.
     package static let wordMaxBytes = 64
     /// What agents of this source understand.
-    package static let known: Set<Feature> = []
+    package static let known: Set<Feature> = [.traffic]
+    /// Health checks and limits in sections, and frames of health.
+    package static let traffic = Feature("traffic")
 
     /// Its word in the hello.
     package let word: String
