@@ -99,6 +99,22 @@ struct RunningAgent: Sendable {
         return (line?.split(separator: " ").dropLast().last.flatMap { Int($0) } ?? 0) << 10
     }
 
+    /// Descriptors that it has open; 0 if that cannot be told.
+    var descriptorCount: Int {
+        let folder = "/proc/\(child.processIdentifier)/fd"
+        return (try? FileManager.default.contentsOfDirectory(atPath: folder))?.count ?? 0
+    }
+
+    /// What it has spent of the processor.
+    var processorTime: Duration {
+        let path = "/proc/\(child.processIdentifier)/stat"
+        let text = (try? String(contentsOfFile: path, encoding: .utf8)) ?? ""
+        // The name in parentheses may hold spaces; user and system time are the 14th and 15th.
+        let fields = text.split(separator: ")").last?.split(separator: " ") ?? []
+        let ticks = fields.dropFirst(11).prefix(2).reduce(0) { $0 + (Int($1) ?? 0) }
+        return .milliseconds(ticks * 1_000 / max(1, sysconf(Int32(_SC_CLK_TCK))))
+    }
+
     /// Stops all of its threads and waits until they stand: the signal alone returns before that.
     func freeze() async throws {
         child.signal(SIGSTOP)

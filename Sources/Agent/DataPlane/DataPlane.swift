@@ -24,6 +24,8 @@ package final class DataPlane: Sendable {
         let counters = DataPlaneMetrics(metrics)
         let circuits = CircuitTable()
         let share = { (limit: Int) in max(1, limit / max(1, reactors.count)) }
+        var settings = settings
+        settings.reactorCount = reactors.count
         var lanes: [Confined<DataPlaneReactor>] = []
         var queues: [EvidenceQueue] = []
         for reactor in reactors {

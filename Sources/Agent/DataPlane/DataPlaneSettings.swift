@@ -11,6 +11,12 @@ package struct DataPlaneSettings: Sendable {
     package var connectionsMax = 100_000
     /// Inbound connections whose peers have not proved who they are; beyond it the oldest end.
     package var handshakesMax = 2_048
+    /// Bytes that the process may occupy; nil without a limit.
+    package var memoryLimit: Int?
+    /// How many reactors share the process.
+    package var reactorCount = 1
+    /// Gives what the process occupies; nil where that cannot be told.
+    package var residentByteCount: @Sendable () -> Int? = { ProcessLimits.residentByteCount() }
     /// From the first byte of a TLS handshake to its end.
     package var handshakeTimeout = Duration.seconds(10)
     /// For one attempt to reach an instance or another agent.

@@ -20,6 +20,8 @@ struct AgentConfiguration: Sendable {
     let idleTimeout: Duration?
     let drainTimeout: Duration
     let evidenceByteCountMax: ByteCount
+    /// None: what the control group allows.
+    let memoryLimit: ByteCount?
     let logFormat: LogFormat
     let logLevel: LogLevel
 
@@ -68,6 +70,8 @@ struct AgentConfiguration: Sendable {
         idleTimeout = idle == .zero ? nil : idle
         drainTimeout = settings.duration("limits.drain")
         evidenceByteCountMax = settings.byteCount("limits.evidence")
+        let memory = settings.byteCount("limits.memory")
+        memoryLimit = memory.bytes == 0 ? nil : memory
         logFormat = LogFormat(rawValue: settings.text("log.format")) ?? .text
         logLevel = LogLevel(rawValue: settings.text("log.level")) ?? .info
     }
@@ -133,6 +137,7 @@ extension AgentConfiguration {
             upstreamAddress: upstreamAddress
         )
         settings.connectionsMax = connections(within: descriptorLimit)
+        settings.memoryLimit = memoryLimit?.bytes ?? ControlGroupMemory.limit()
         settings.handshakeTimeout = handshakeTimeout
         settings.connectTimeout = connectTimeout
         settings.idleTimeout = idleTimeout

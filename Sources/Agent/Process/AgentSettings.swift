@@ -49,6 +49,12 @@ extension SettingsTable {
                 "connections through this agent, both directions together"
             ),
             Setting(
+                "limits.memory",
+                .byteCount(.mebibytes(0) ... .mebibytes(1 << 30)),
+                fallback: "0MiB",
+                "memory this process may occupy, 0MiB for what its cgroup allows"
+            ),
+            Setting(
                 "limits.handshake_timeout",
                 .duration(.milliseconds(100) ... .seconds(600)),
                 fallback: "10s",

@@ -8,6 +8,7 @@
 #include <pwd.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -163,6 +164,19 @@ uint32_t clinux_effective_user(void) {
 
 void clinux_trim_heap(void) {
     malloc_trim(0);
+}
+
+int64_t clinux_resident_bytes(void) {
+    char text[128];
+    int file = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
+    if (file < 0) return -1;
+    ssize_t count = read(file, text, sizeof text - 1);
+    close(file);
+    if (count <= 0) return -1;
+    text[count] = 0;
+    long long whole = 0, resident = 0;
+    if (sscanf(text, "%lld %lld", &whole, &resident) != 2) return -1;
+    return (int64_t)resident * sysconf(_SC_PAGESIZE);
 }
 
 int32_t clinux_process_identity(void) {

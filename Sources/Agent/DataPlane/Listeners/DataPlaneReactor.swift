@@ -44,6 +44,10 @@ final class DataPlaneReactor {
     var decisionEdge = Timestamp.distantFuture
     var latestDecision = (wall: Timestamp.distantPast, instant: Reactor.Instant.now)
     var latestLossCheck = Reactor.Instant.now
+    /// What the process may occupy; nil without a limit.
+    var memory: MemoryBudget?
+    var memoryTimer = TimerToken.none
+    var latestMemoryTrim = Reactor.Instant.now
 
     init(
         reactor: Reactor,
@@ -63,6 +67,7 @@ final class DataPlaneReactor {
         self.metrics = metrics
         self.logger = logger
         evidence = EvidenceQueue()
+        memory = settings.memoryLimit.map { MemoryBudget(limit: $0) }
         let verification = Confined(
             PeerVerification(now: settings.now, cacheHits: metrics.verifiedLeafHits),
             to: reactor
@@ -117,11 +122,17 @@ extension DataPlaneReactor {
         )
         live.insert(connection)
         // From now on the clock is watched closely.
-        if live.count == 1 { armDecision(settings.now()) }
+        if live.count == 1 {
+            armDecision(settings.now())
+            armMemory()
+        }
         if port == nil { metrics.inbound.increment() } else { metrics.outbound.increment() }
         guard live.count <= connectionsMax, !isDraining else {
             // The descriptor closes here: there is no session yet whose alert could tell more.
             return connection.refuse(.refused(isDraining ? .agentDraining : .overloaded))
+        }
+        if memory?.isShedding == true {
+            return connection.refuse(.refused(.overloaded), detail: "the memory limit is near")
         }
         if let port {
             connection.beginOutbound(descriptor, port: port)
@@ -185,6 +196,7 @@ extension DataPlaneReactor {
         }
         reactor.cancel(sweepTimer)
         reactor.cancel(decisionTimer)
+        reactor.cancel(memoryTimer)
     }
 }
 

@@ -139,6 +139,9 @@ int32_t clinux_process_identity(void);
 /// Gives whole free pages of the heap back to the kernel.
 void clinux_trim_heap(void);
 
+// Bytes of memory that this process occupies, or -1.
+int64_t clinux_resident_bytes(void);
+
 // ---- child processes ---------------------------------------------------------------------------
 
 typedef struct {

@@ -32,6 +32,12 @@ package enum ProcessLimits {
     /// Gives free pages of the heap back to the kernel; takes milliseconds where there are many.
     package static func trimHeap() { clinux_trim_heap() }
 
+    /// Bytes of memory that the process occupies; nil where that cannot be told.
+    package static func residentByteCount() -> Int? {
+        let count = clinux_resident_bytes()
+        return count > 0 ? Int(count) : nil
+    }
+
     /// Ends the process at once; nothing that waits is finished.
     package static func exit(_ code: Int32) -> Never {
         _exit(code)
