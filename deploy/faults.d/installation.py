@@ -12,6 +12,7 @@ import time
 
 BIN = pathlib.Path(os.environ["TURNPIKE_BIN"])
 POSTGRES = max(pathlib.Path("/usr/lib/postgresql").glob("*/bin"), key=lambda p: float(p.parent.name))
+FAKETIME = max(pathlib.Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"), key=str)
 TRUST_DOMAIN = "faults.internal"
 HUB = "10.77.0.1"
 
@@ -251,15 +252,42 @@ class Agent:
     def __init__(self, host, root, servers):
         self.host = host
         self.folder = root / host.name
+        # A disk that can be filled, and a clock that can be set.
+        self.folder.mkdir(mode=0o700)
+        run("mount", "-t", "tmpfs", "-o", "size=8m,mode=700", "none", self.folder)
+        self.clock = root / f"{host.name}.clock"
+        self.set_clock(0)
         self.config = root / f"{host.name}.yaml"
         self.config.write_text(
             f"data_directory: {self.folder}\nmesh:\n  listen: {host.address}:7443\n"
             f"servers: {json.dumps(servers)}\nstatus:\n  listen: 127.0.0.1:7410\n"
             "limits:\n  drain: 1s\n  handshake_timeout: 3s\n  connect_timeout: 2s\n"
         )
-        self.process = Process(
-            host.name, host.inside(BIN / "turnpike-agent", "run", "--config", self.config), root / f"{host.name}.log"
+        clock = (
+            "env", f"LD_PRELOAD={FAKETIME}", f"FAKETIME_TIMESTAMP_FILE={self.clock}", "FAKETIME_DONT_FAKE_MONOTONIC=1",
+            "FAKETIME_CACHE_DURATION=1", "FAKETIME_NO_CACHE=0",
         )
+        self.process = Process(
+            host.name, host.inside(*clock, BIN / "turnpike-agent", "run", "--config", self.config), root / f"{host.name}.log"
+        )
+
+    def set_clock(self, seconds):
+        new = self.clock.with_suffix(".new")
+        new.write_text(f"{seconds:+d}s")
+        new.rename(self.clock)
+
+    def fill_disk(self, is_full):
+        ballast = self.folder.parent / f"{self.host.name}" / "ballast"
+        if not is_full:
+            ballast.unlink(missing_ok=True)
+            return
+        try:
+            with open(ballast, "wb") as file:
+                while True:
+                    file.write(b"x" * 4096)
+                    file.flush()
+        except OSError:
+            pass
 
     def join(self, replica, token):
         replica.ask("PUT", f"/v1/agents/{self.host.name}", token, {})

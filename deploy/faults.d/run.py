@@ -187,7 +187,7 @@ class Run:
     def break_things(self, until):
         actions = [
             self.kill_replica, self.pause_replica, self.kill_agent, self.cut_off_agent, self.pause_agent,
-            self.restart_database, self.promote_standby,
+            self.restart_database, self.promote_standby, self.fill_disk, self.step_clock,
         ]
         # Each at least once if there is time for it, in an order that follows from the seed.
         queue = []
@@ -238,6 +238,21 @@ class Run:
         agent.host.cut_off(True)
         time.sleep(pause)
         agent.host.cut_off(False)
+
+    def fill_disk(self):
+        agent, pause = self.random.choice(self.agents), self.random.uniform(2, 8)
+        self.say(f"fill the disk of {agent.host.name} for {pause:.0f} s")
+        agent.fill_disk(True)
+        time.sleep(pause)
+        agent.fill_disk(False)
+
+    def step_clock(self):
+        agent, pause = self.random.choice(self.agents), self.random.uniform(3, 8)
+        step = self.random.choice((-3600, -60, 60, 1200))
+        self.say(f"set the clock of {agent.host.name} by {step} s for {pause:.0f} s")
+        agent.set_clock(step)
+        time.sleep(pause)
+        agent.set_clock(0)
 
     def restart_database(self):
         self.say("kill -9 the primary, which comes back")
@@ -358,12 +373,34 @@ class Run:
             self.database.stop()
 
 
+def judge_the_judges():
+    """Judges that see nothing would let everything pass."""
+    for kept_on, failed, expected in ((False, False, 0), (True, False, 1), (False, True, 1), (True, True, 2)):
+        run = Run(0, 0)
+        run.say = lambda text: None
+        run.flows_since, run.flows_until, run.windows = 0, 100, [(40, 60)]
+        run.policy = [(9, 10, "deny", True), (20, 21, "allow", True), (30, 31, "deny", False)]
+        # Too early to count, of the allowed time, under a denial that nobody acknowledged.
+        web = ["new 10.5 10.6 1", "new 21.5 21.6 1", "kept 35 35.1 1", "new 15 15.1 0"]
+        reports = ["new 50 50.1 0", "new 70 70.1 1"]
+        web += ["kept 12 12.1 1"] if kept_on else []
+        reports += ["new 80 80.1 0"] if failed else []
+        for name, lines in (("web", web), ("reports", reports)):
+            (run.root / f"{name}.history").write_text("\n".join(lines))
+        run.judge_denials()
+        run.judge_reports()
+        shutil.rmtree(run.root)
+        if len(run.violations) != expected:
+            raise Failure(f"the judges found {run.violations}, not {expected} violations")
+
+
 def main():
     parser = argparse.ArgumentParser(prog="deploy/faults")
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 31))
     parser.add_argument("--soak", type=seconds, default=150, metavar="30m", help="how long faults happen")
     arguments = parser.parse_args()
     print(f"faults: seed {arguments.seed}, {arguments.soak} s of faults", flush=True)
+    judge_the_judges()
     run = Run(arguments.seed, arguments.soak)
     is_kept = True
     try:
