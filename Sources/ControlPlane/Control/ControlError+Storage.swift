@@ -63,6 +63,31 @@ extension ControlError {
             self = .conflict(
                 Complaint("storage.referenced", "it refers to, or is used by, something else")
             )
+        case .diskFull:
+            logger.error("the database's disk is full", ["error": .describing(answer)])
+            self = .unavailable(
+                Complaint(
+                    "storage.full",
+                    "the database has no room left on its disk; nothing was changed: make room,"
+                        + " then try again"
+                )
+            )
+        case .tooManyConnections:
+            logger.error("the database is out of connections", ["error": .describing(answer)])
+            self = .unavailable(
+                Complaint(
+                    "storage.connections",
+                    "the database admits no further connection; nothing was changed, try again"
+                )
+            )
+        case _ where answer.state.classCode == "53":
+            logger.error("the database is out of resources", ["error": .describing(answer)])
+            self = .unavailable(
+                Complaint(
+                    "storage.resources",
+                    "the database is out of resources; nothing was changed, try again"
+                )
+            )
         case _ where recourse == .runAgain, .lockNotAvailable:
             logger.warning("the database is busy", ["error": .describing(answer)])
             self = .unavailable(

@@ -92,7 +92,8 @@ package struct APIService: Sendable {
         if let key = preamble.idempotencyKey {
             return try await answerOnce(routed, route, preamble, key, request)
         }
-        return try await perform(routed, route, preamble, requestID: caller.requestID)
+        let answer = try await route.operation(routed)
+        return await render(answer, route, preamble, requestID: caller.requestID)
     }
 
     private func authenticated(
@@ -140,13 +141,13 @@ package struct APIService: Sendable {
         }
     }
 
-    private func perform(
-        _ request: RouteRequest,
+    private func render(
+        _ answer: Answer,
         _ route: Route,
         _ preamble: RequestPreamble,
         requestID: String
-    ) async throws(ControlError) -> HTTPResponse {
-        var answer = try await route.operation(request)
+    ) async -> HTTPResponse {
+        var answer = answer
         if let text = answer.text {
             return JSONResponse.make(
                 answer.status ?? route.status,
@@ -192,13 +193,9 @@ package struct APIService: Sendable {
         )
         switch try await services.claim(caller, key, hash) {
         case .claimed: break
-        case .answered(let answer):
-            return JSONResponse.make(
-                HTTP.Status(answer.status) ?? .ok,
-                bytes: answer.body,
-                type: MediaType.jsonText,
-                requestID: caller.requestID
-            )
+        case .answered(let stored):
+            let answer = Self.answer(from: stored)
+            return await render(answer, route, preamble, requestID: caller.requestID)
         case .mismatched:
             throw .conflict(
                 Complaint(
@@ -214,25 +211,40 @@ package struct APIService: Sendable {
                 )
             )
         }
-        let response: HTTPResponse
+        var creating = routed
+        creating.creation = CreationKey(principal: caller.principal, text: key.text)
+        let answer: Answer
         do throws(ControlError) {
-            response = try await perform(routed, route, preamble, requestID: caller.requestID)
+            answer = try await route.operation(creating)
         } catch {
-            // What may have happened keeps its key: the claim lapses by itself.
+            // What may have happened keeps its key: its answer is there exactly if it happened.
             if error.code != "storage.outcome_unknown" {
                 try? await services.abandon(caller, key)
             }
             throw error
         }
-        if case .bytes(let body) = response.body {
+        if !answer.isKept {
+            let status = (answer.status ?? route.status).code
             // It happened: the caller hears of it even where nobody will be able to repeat it.
             try? await services.complete(
                 caller,
                 key,
-                StoredAnswer(status: response.status.code, body: body)
+                StoredAnswer(status: status, body: JSON.compact(answer.body))
             )
         }
-        return response
+        return await render(answer, route, preamble, requestID: caller.requestID)
+    }
+
+    /// What was answered the first time; whether it is enforced is found out anew.
+    private static func answer(from stored: StoredAnswer) -> Answer {
+        let body = (try? JSON.parse(stored.body, source: "the stored answer")) ?? .null
+        let revision = body["revision"]?.integer
+        return Answer(
+            body,
+            status: HTTP.Status(stored.status) ?? .ok,
+            entityRevision: revision,
+            changedRevision: revision
+        )
     }
 
     /// The host of `host:port`, without the brackets of IPv6.

@@ -24,6 +24,8 @@ package struct RouteRequest: Sendable {
     package let serverName: String?
     /// Revisions that `If-Match` admits; nil without the field.
     package let condition: Condition?
+    /// The claimed key of a creation that may be repeated; nil without one.
+    package var creation: CreationKey?
 
     /// What `If-Match` asks for.
     package enum Condition: Equatable, Sendable {
@@ -128,6 +130,8 @@ package struct Answer: Sendable {
     /// The revision that a write made, or that already holds what the write asked for; for
     /// `wait=enforced`.
     package var changedRevision: Int64?
+    /// Whether it was stored under the request's key, together with what it speaks of.
+    package var isKept = false
 
     package init(
         _ body: Document,

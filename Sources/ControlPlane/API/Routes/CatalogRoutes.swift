@@ -124,13 +124,16 @@ package enum CatalogRoutes {
         ) { request throws(ControlError) in
             let item = try await control.catalog.create(
                 try kind.posted(request),
+                once: request.creation.map { ($0, HTTP.Status.created.code) },
                 by: request.caller
             )
-            return Answer(
+            var answer = Answer(
                 item.document,
                 entityRevision: item.revision,
                 changedRevision: item.revision
             )
+            answer.isKept = request.creation != nil
+            return answer
         }
         .taking(.object(kind.fields))
         .answering(kind.stored, status: .created)

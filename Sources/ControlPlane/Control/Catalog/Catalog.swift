@@ -133,18 +133,28 @@ package struct Catalog: Sendable {
         }
     }
 
-    /// Creates one resource that must not exist.
+    /// Creates one resource that must not exist; the answer to a claimed key commits with it.
     package func create(
         _ resource: Resource,
+        once creation: (key: CreationKey, status: Int)? = nil,
         by caller: Caller
     ) async throws(ControlError) -> CatalogItem {
         let key = try Self.key(of: resource)
         let action = "\(key.kind.rawValue).create"
         return try await control.change(caller, action: action, resource: key.path) { change in
-            try await perform(resource, key, by: caller, in: change) { old throws(ControlError) in
+            let item = try await perform(resource, key, by: caller, in: change) {
+                old throws(ControlError) in
                 guard let old else { return }
                 throw .conflict(Self.duplicate(key, old.revision))
             }.item
+            if let creation {
+                let answer = StoredAnswer(
+                    status: creation.status,
+                    body: JSON.compact(item.document)
+                )
+                try await creation.key.keep(answer, in: change.database)
+            }
+            return item
         }
     }
 

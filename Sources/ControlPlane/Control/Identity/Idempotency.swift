@@ -1,4 +1,5 @@
 import Crypto
+import Postgres
 import Store
 import Wire
 
@@ -22,6 +23,39 @@ package enum CreationClaim: Equatable, Sendable {
     case mismatched
     /// The same request is being worked on.
     case inProgress
+}
+
+/// The key under which a creation was claimed; its answer commits together with what it creates, so
+/// that whoever repeats the request after a lost answer learns what happened.
+package struct CreationKey: Equatable, Sendable {
+    package let principal: String
+    package let text: String
+
+    package init(principal: String, text: String) {
+        self.principal = principal
+        self.text = text
+    }
+
+    /// Keeps the answer in the transaction of the creation.
+    ///
+    /// - Throws: `conflict` if the claim has lapsed: another repetition may be at work.
+    func keep(_ answer: StoredAnswer, in database: PostgresTransaction) async throws {
+        let isKept = try await IdempotencyRepository.complete(
+            principal: principal,
+            key: text,
+            status: answer.status,
+            body: answer.body,
+            in: database
+        )
+        guard isKept else {
+            throw ControlError.conflict(
+                Complaint(
+                    "request.in_progress",
+                    "the request took too long and its Idempotency-Key has lapsed; repeat it"
+                )
+            )
+        }
+    }
 }
 
 /// Creations that their callers may repeat without doing them twice.

@@ -160,6 +160,8 @@ extension PostgresConnection {
         current = nil
         if let error = batch.error {
             batch.complete(.failure(error))
+        } else if batch.stop != nil, batch.effect == .unknown {
+            batch.complete(.failure(.outcomeUnknown))
         } else {
             batch.complete(.success(batch.rows))
         }
@@ -195,7 +197,9 @@ extension PostgresConnection {
         batch.timer = reactor.schedule(after: settings.answerGrace) { [weak self] _ in
             self?.assumeIsolated { $0.answerOverdue(id) }
         }
-        sendCancel()
+        // A COMMIT that waits for a synchronous standby succeeds when it is cancelled, without the
+        // standby: what would be acknowledged then is lost with the primary.
+        if batch.isCancellable || batch.effect == .lostWithConnection { sendCancel() }
     }
 
     /// Neither the statement nor the request to stop it was answered.

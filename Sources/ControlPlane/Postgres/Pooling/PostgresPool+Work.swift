@@ -4,6 +4,8 @@ import Reactor
 package struct RetryLimits: Equatable, Sendable {
     /// Runs in all, the first included.
     package var attemptsMax = 6
+    /// No run begins later than this after the first one: whoever waits is told in time.
+    package var elapsedMax: Duration = .seconds(10)
     package var pauseMin: Duration = .milliseconds(5)
     package var pauseMax: Duration = .milliseconds(500)
 
@@ -59,6 +61,7 @@ extension PostgresPool {
         _ body: (PostgresTransaction) async throws(Failure) -> Value
     ) async throws(Failure) -> Value {
         var attempt = 0
+        let began: ContinuousClock.Instant = .now
         while true {
             attempt += 1
             do throws(Failure) {
@@ -70,7 +73,8 @@ extension PostgresPool {
                     )
                 }
             } catch {
-                guard attempt < retry.attemptsMax, error.postgresError?.recourse == .runAgain
+                guard attempt < retry.attemptsMax, began.duration(to: .now) < retry.elapsedMax,
+                    error.postgresError?.recourse == .runAgain
                 else { throw error }
                 do {
                     try await reactor.sleep(for: await pause(retry, after: attempt))

@@ -60,20 +60,23 @@ package enum IdempotencyRepository {
     }
 
     /// Keeps the answer of a claimed request.
+    ///
+    /// - Returns: false if the claim has lapsed meanwhile.
+    @discardableResult
     package static func complete(
         principal: String,
         key: String,
         status: Int,
         body: [UInt8],
         in transaction: PostgresTransaction
-    ) async throws(PostgresError) {
-        try await transaction.query(
+    ) async throws(PostgresError) -> Bool {
+        try await transaction.execute(
             """
             UPDATE turnpike.idempotency_keys
             SET status = \(Int32(clamping: status)), body = \(body)
             WHERE principal = \(principal) AND key = \(key) AND status IS NULL
             """
-        )
+        ) == 1
     }
 
     /// Gives a claimed key back after a request that had no effect.
