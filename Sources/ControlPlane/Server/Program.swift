@@ -13,6 +13,9 @@ enum Program {
         turnpike-server serve [--config FILE] [--check-config] [--print-config] [--print-listeners] …
         turnpike-server dev [--data DIRECTORY]
         turnpike-server sql [--config FILE] [-- PSQL ARGUMENTS]
+        turnpike-server backup --to FILE …                         (`backup` alone explains it)
+        turnpike-server restore --from FILE …                      (`restore` alone explains it)
+        turnpike-server database move | upgrade …                  (`database` alone explains it)
         turnpike-server snapshot sign -f FILE --out DIRECTORY …    (`snapshot` alone explains it)
         turnpike-server version
 
@@ -39,6 +42,9 @@ enum Program {
         case "serve": try ServeCommand.perform(rest)
         case "dev": try DevCommand.perform(rest)
         case "sql": try SQLCommand.perform(rest)
+        case "backup": try BackupCommand.perform(rest)
+        case "restore": try RestoreCommand.perform(rest)
+        case "database": try DatabaseCommand.perform(rest)
         case "snapshot": try SnapshotCommand.perform(rest)
         case "version", "--version": Console.say("turnpike-server \(version)")
         case "help", "--help", "-h": Console.say(help + "\n\n" + ServerSettings.table.help)

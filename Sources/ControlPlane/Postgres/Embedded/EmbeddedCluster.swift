@@ -10,6 +10,8 @@ package actor EmbeddedCluster {
     package nonisolated let settings: EmbeddedSettings
     /// The version of the server's programs, such as `15.18`.
     package nonisolated let version: String
+    /// Where its programs are.
+    package nonisolated var binaryDirectory: String { binaries.directory }
 
     private let files: ClusterFiles
     private let binaries: ServerBinaries

@@ -38,7 +38,7 @@ extension EmbeddedClusterError: CustomStringConvertible {
                 + " \(PostgresLimits.serverVersionMin / 10_000) or newer is needed"
         case .versionMismatch(let data, let binaries, let directory):
             "\(directory) was made by PostgreSQL \(data), but the installed server is \(binaries);"
-                + " install PostgreSQL \(data) beside it, or move the data with pg_upgrade"
+                + " install PostgreSQL \(data) beside it, then run `turnpike-server database upgrade`"
         case .unknownUser(let name):
             "there is no user \(name); PostgreSQL does not run as root, so name another user"
         case .untraversable(let directory, let user):

@@ -29,6 +29,21 @@ struct ServerBinaries: Equatable, Sendable {
         return try supported(first)
     }
 
+    /// The server of the newest major version that is found.
+    static func newest(
+        _ settings: EmbeddedSettings,
+        on reactor: Reactor
+    ) async throws(EmbeddedClusterError) -> ServerBinaries {
+        let candidates = await directories(settings, on: reactor)
+        var newest: ServerBinaries?
+        for directory in candidates {
+            guard let found = await inspect(directory, on: reactor) else { continue }
+            if found.majorVersion > newest?.majorVersion ?? 0 { newest = found }
+        }
+        guard let newest else { throw .noBinaries(searched: candidates) }
+        return try supported(newest)
+    }
+
     /// The major version in the text of `postgres --version` or of a `PG_VERSION` file.
     static func majorVersion(in version: String) -> Int? {
         Int(version.prefix { $0.isASCII && $0.isNumber })

@@ -1,5 +1,4 @@
 import Crypto
-import Foundation
 import Observability
 import Postgres
 import Reactor
@@ -36,10 +35,8 @@ struct Database: Sendable {
         _ logger: Logger,
         _ reactor: Reactor
     ) async throws(StartFailure) -> Database {
-        var settings = EmbeddedSettings(directory: configuration.dataDirectory + "/database")
-        settings.binaryDirectory = configuration.databaseBinaries
-        settings.executablePath = (ProcessInfo.processInfo.environment["PATH"] ?? "")
-            .split(separator: ":").map(String.init)
+        try EmbeddedState(configuration).checkUsable()
+        var settings = DatabaseAccess.embedded(configuration)
         settings.readerPort = configuration.dashboardAddress.flatMap {
             ReaderPort($0, role: dashboardRole, database: name)
         }

@@ -3,6 +3,7 @@ import Control
 import Crypto
 import Mesh
 import Observability
+import Postgres
 import Reactor
 import Synchronization
 import Transport
@@ -82,7 +83,7 @@ final class Replica: Sendable {
         _ logger: Logger,
         _ reactor: Reactor
     ) async throws(StartFailure) -> Replica {
-        let control = try await openControl(configuration, database, logger)
+        let control = try await openControl(configuration, database.pool, logger)
         let authority: Authority
         do throws(Control.StartError) {
             authority = try await Authority.open(control)
@@ -179,15 +180,16 @@ final class Replica: Sendable {
         logger.info("ended")
     }
 
-    private static func openControl(
+    /// Opens the control plane on a migrated database, founding it where there is none.
+    static func openControl(
         _ configuration: ServerConfiguration,
-        _ database: Database,
+        _ pool: PostgresPool,
         _ logger: Logger
     ) async throws(StartFailure) -> ControlPlane {
         let files = SecretFiles(configuration: configuration)
         let isFounded: Bool
         do throws(Control.StartError) {
-            isFounded = try await ControlPlane.isFounded(database.pool, logger: logger)
+            isFounded = try await ControlPlane.isFounded(pool, logger: logger)
         } catch {
             throw .work(error.description)
         }
@@ -202,7 +204,7 @@ final class Replica: Sendable {
                     serverName: name,
                     version: Program.version
                 ),
-                pool: database.pool,
+                pool: pool,
                 key: key,
                 surroundings: Surroundings(
                     now: { Console.now },
