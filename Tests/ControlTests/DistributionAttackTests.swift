@@ -257,7 +257,16 @@ import Wire
 
     @Test func waitingTakesOnlyItsShareOfTheDatabase() async throws {
         try await DistributionFixture.with { fixture in
-            // Nobody publishes, so nobody's wait is over before its time.
+            // No replica looks at this agent, so nobody's wait is over before its time.
+            try await fixture.addSmallMesh()
+            try await fixture.control.write { database in
+                try await AgentStateRepository.connected(
+                    try AgentName("host-b"),
+                    to: "nobody",
+                    version: "test 1",
+                    in: database
+                )
+            }
             let enforcement = fixture.control.enforcement
             let order = try await withThrowingTaskGroup(of: Bool.self) { group in
                 for _ in 0..<Enforcement.waitersMax {

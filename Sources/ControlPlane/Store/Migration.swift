@@ -37,6 +37,7 @@ package struct Migration: Equatable, Sendable {
         Migration(version: 6, name: "dashboard", text: PackageResources.m0006_dashboard_sql),
         Migration(version: 7, name: "integrity", text: PackageResources.m0007_integrity_sql),
         Migration(version: 8, name: "traffic", text: PackageResources.m0008_traffic_sql),
+        Migration(version: 9, name: "replicas", text: PackageResources.m0009_replicas_sql),
     ]
 }
 

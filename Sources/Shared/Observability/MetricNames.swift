@@ -269,6 +269,20 @@ package enum MetricNames {
         labels: ["state"]
     )
 
+    /// Times that this replica let go of its agents for want of its database.
+    package static let publishingLeasesLost = MetricDefinition(
+        "turnpike_server_publishing_leases_lost_total",
+        .counter,
+        help: "Times that agents were sent away because the database was out of touch."
+    )
+
+    /// Agents that were asked to move.
+    package static let agentsMoved = MetricDefinition(
+        "turnpike_server_agents_moved_total",
+        .counter,
+        help: "Agents that were asked to move to a replica with fewer of them."
+    )
+
     /// All of them; a test checks the names.
     package static let all: [MetricDefinition] = [
         labelSetsOverflowed, rowMACFailures, callRefusals,
@@ -293,6 +307,6 @@ package enum MetricNames {
         connectedAgents, agentPendingBytes, laggingAgents, publishedRevision, publishingHalted,
         snapshotsSigned,
         agentStreamBytes, snapshotRefusals, sectionFaults, evidenceReceived, evidenceDropped,
-        evidenceAlarms,
+        evidenceAlarms, publishingLeasesLost, agentsMoved,
     ]
 }

@@ -142,6 +142,8 @@ package actor Subscription: ReactorBound {
         collectEvidence(isEnding: true)
         sendOldestEvidence()
         await flushOutbox()
+        send(.refusal(StreamRefusal(code: StreamRefusal.stopping, text: "the agent ends")))
+        await flushOutbox()
         linkTask?.cancel()
         await connection?.close()
         connection = nil

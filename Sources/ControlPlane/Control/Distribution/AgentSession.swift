@@ -33,6 +33,8 @@ actor AgentSession: ReactorBound {
     private var decoder = FrameDecoder()
     private var isGreeted = false
     private var isClosing = false
+    /// Whether the agent has ended or is none any more; otherwise it is on its way to a server.
+    private(set) var isGone = false
     private var requests: [Message] = []
     private var isWorking = false
     private var status: Document?
@@ -129,13 +131,18 @@ actor AgentSession: ReactorBound {
         case .ping(let number): send(.pong(number))
         case .pong: break
         case .refusal(let refusal):
-            control.logger.warning(
-                "an agent refuses to go on",
-                [
-                    "agent": .text(agent.text), "code": .text(refusal.code),
-                    "text": .text(refusal.text),
-                ]
-            )
+            isGone = refusal.code == StreamRefusal.stopping
+            if isGone {
+                control.logger.info("an agent has ended", ["agent": .text(agent.text)])
+            } else {
+                control.logger.warning(
+                    "an agent refuses to go on",
+                    [
+                        "agent": .text(agent.text), "code": .text(refusal.code),
+                        "text": .text(refusal.text),
+                    ]
+                )
+            }
             isClosing = true
         case .manifest, .section, .trust, .certificateAnswer, .evidenceAcknowledgement, .health:
             breach("\(message.kind) is the server's to send")
@@ -179,6 +186,7 @@ actor AgentSession: ReactorBound {
     func checkIdentity() async {
         do throws(ControlError) {
             guard try await distribution.services.agentIdentity(peer) == agent else {
+                isGone = true
                 return await close(StreamRefusal(code: "other_agent", text: "not this agent"))
             }
         } catch {
@@ -186,6 +194,7 @@ actor AgentSession: ReactorBound {
             case .unavailable, .tooMany, .faulted: return
             case .invalid, .unauthenticated, .forbidden, .notFound, .conflict,
                 .preconditionFailed, .gone:
+                isGone = true
                 await close(
                     StreamRefusal(code: error.code, text: String(error.description.prefix(512)))
                 )

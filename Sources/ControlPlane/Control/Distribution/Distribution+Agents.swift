@@ -43,11 +43,11 @@ extension Distribution {
         )
         await attach(session)
         await session.run()
-        await detach(session)
+        await detach(session, isGone: await session.isGone)
     }
 
     private func trustIfPublishing() -> [TrustAnchor]? {
-        revision == nil || trust.isEmpty ? nil : trust
+        revision == nil || trust.isEmpty || !holdsLease ? nil : trust
     }
 
     /// One stream per agent: a newer one replaces the older, which may be dead without knowing.
@@ -58,7 +58,8 @@ extension Distribution {
         features[session.agent] = nil
         shownHealth[session.agent] = nil
         reported[session.agent] = nil
-        departed.remove(session.agent)
+        departed[session.agent] = nil
+        unsettled.remove(session.agent)
         control.metrics.gauge(MetricNames.connectedAgents).set(Int64(sessions.count))
         // A dead peer takes its time to be told, which is no reason for the living one to wait.
         if let older {
@@ -72,7 +73,7 @@ extension Distribution {
         if let newest = trust.last { await session.trustChanged(newest) }
     }
 
-    private func detach(_ session: AgentSession) {
+    private func detach(_ session: AgentSession, isGone: Bool) {
         guard sessions[session.agent] === session else { return }
         sessions[session.agent] = nil
         published[session.agent] = nil
@@ -81,7 +82,8 @@ extension Distribution {
         shownHealth[session.agent] = nil
         reported[session.agent] = nil
         unpublished.remove(session.agent)
-        departed.insert(session.agent)
+        unsettled.remove(session.agent)
+        departed[session.agent] = isGone
         control.metrics.remove(MetricNames.agentPendingBytes, labels: [session.agent.text])
         control.metrics.gauge(MetricNames.connectedAgents).set(Int64(sessions.count))
         countLagging()
@@ -107,6 +109,7 @@ extension Distribution {
         }
         if let text = hello.meshAddress { try await learn(text, of: agent, session.peer) }
         guard sessions[agent] === session else { return }
+        unsettled.insert(agent)
         floors[agent] = hello.mark
         features[agent] = hello.features
         // Another version of the agent may need other sections at the same revision.
@@ -210,7 +213,7 @@ extension Distribution {
     func flush() async {
         let (answers, departed) = (answers, departed)
         guard !answers.isEmpty || !departed.isEmpty else { return }
-        (self.answers, self.departed) = ([:], [])
+        (self.answers, self.departed) = ([:], [:])
         let server = control.serverName.text
         do throws(ControlError) {
             try await control.write { database in
@@ -218,15 +221,19 @@ extension Distribution {
                     answers.values.sorted { $0.agent < $1.agent },
                     in: database
                 )
-                try await AgentStateRepository.disconnected(
-                    departed.sorted(),
-                    from: server,
-                    in: database
-                )
+                for isGone in [true, false] {
+                    try await AgentStateRepository.disconnected(
+                        departed.filter { $0.value == isGone }.keys.sorted(),
+                        areGone: isGone,
+                        from: server,
+                        in: database
+                    )
+                }
             }
         } catch {
             self.answers.merge(answers) { newer, _ in newer }
-            self.departed.formUnion(departed.filter { sessions[$0] == nil })
+            let stillAway = departed.filter { sessions[$0.key] == nil }
+            self.departed.merge(stillAway) { newer, _ in newer }
             wake()
         }
     }

@@ -92,6 +92,7 @@ extension Distribution {
     ///
     /// - Returns: agents whose stored manifest could not be replaced.
     private func publish(_ batch: [AgentName]) async throws(ControlError) -> [AgentName] {
+        let began = control.surroundings.instant()
         let missing = batch.filter { published[$0] == nil }
         let heads = try await control.audit.heads()
         let (rows, known) = try await control.read { database in
@@ -111,7 +112,7 @@ extension Distribution {
             },
             now: control.now()
         )
-        var work = Work(plan: plan, key: key)
+        var work = Work(plan: plan, key: key, settling: unsettled.intersection(batch))
         var stored: [AgentName: StoredManifest] = [:]
         for row in rows {
             if let manifest = StoredManifest(row, signedBy: snapshotKeys) {
@@ -130,6 +131,9 @@ extension Distribution {
         }
         for agent in batch { prepare(agent, stored[agent], &work) }
         let refused = try await store(work)
+        // Whoever was stopped on the way may hold what others have replaced meanwhile.
+        guard holdsLease else { throw Self.isOutOfTouch }
+        lease.renewed(at: began)
         for snapshot in work.shown
         where !refused.contains(snapshot.manifest.agent) {
             guard let session = sessions[snapshot.manifest.agent] else { continue }
@@ -149,6 +153,8 @@ extension Distribution {
     struct Work {
         let plan: ManifestPlan
         let key: SigningKey
+        /// Agents that are looked at for the first time since they connected.
+        let settling: Set<AgentName>
         /// To be stored.
         var signed: [PublishedSnapshot] = []
         /// To be shown: what was signed, and what was stored earlier and still holds.
@@ -207,7 +213,8 @@ extension Distribution {
     ///
     /// - Returns: agents for which something newer is stored than what was signed now.
     private func store(_ work: Work) async throws(ControlError) -> [AgentName] {
-        guard !work.signed.isEmpty || !work.forged.isEmpty else { return [] }
+        let settling = work.settling.subtracting(work.conflicting).sorted()
+        guard !work.signed.isEmpty || !work.forged.isEmpty || !settling.isEmpty else { return [] }
         var rows: [SHA256Digest: PublishedSection] = [:]
         for section in work.signed.flatMap(\.publication.sections)
         where !storedSections.contains(section.reference.hash) {
@@ -216,11 +223,15 @@ extension Distribution {
         let sections = Array(rows.values)
         let removals = work.forged.map(PublicationRepository.remove)
         let manifests = work.signed.map { PublicationRepository.put($0.row) }
+        let server = control.serverName.text
         let answers = try await control.write { database in
             try await PublicationRepository.store(sections, in: database)
-            _ = try await database.batch(removals)
-            return try await database.batch(manifests)
+            if !removals.isEmpty { _ = try await database.batch(removals) }
+            let answers = manifests.isEmpty ? [] : try await database.batch(manifests)
+            try await AgentStateRepository.settled(settling, by: server, in: database)
+            return answers
         }
+        unsettled.subtract(settling)
         storedSections.formUnion(rows.keys)
         control.metrics.counter(MetricNames.snapshotsSigned).increment(by: work.signed.count)
         return zip(work.signed, answers).filter { $1.affectedCount == 0 }

@@ -32,6 +32,8 @@ package actor Distribution: ReactorBound {
         /// The configuration is not read yet.
         case starting
         case publishing(revision: Int64)
+        /// The database was out of reach for too long: others may have published more since.
+        case outOfTouch
         /// An agent enforces something newer than the database knows; an operator must decide.
         case halted(String)
     }
@@ -42,12 +44,20 @@ package actor Distribution: ReactorBound {
     /// The trust documents since the first, the one in force last.
     var trust: [TrustAnchor] = []
     var haltReason: String?
+    /// How long this replica may still show what it signs.
+    var lease = PublishingLease()
+    /// Whether there were other live replicas when that was read last.
+    var hasPeers = false
+    /// Agents that were asked to move to another replica, and when.
+    var asked: [AgentName: ContinuousClock.Instant] = [:]
 
     var sessions: [AgentName: AgentSession] = [:]
     /// What was published to connected agents.
     var published: [AgentName: PublishedSnapshot] = [:]
     /// Connected agents that must be looked at.
     var unpublished: Set<AgentName> = []
+    /// Agents that were not looked at since they connected, as the database has it.
+    var unsettled: Set<AgentName> = []
     /// What connected agents said they enforce.
     var floors: [AgentName: SnapshotMark] = [:]
     /// Agents that got a revision of their own in this process; a second time would be a loop.
@@ -72,7 +82,8 @@ package actor Distribution: ReactorBound {
     var nextHealthReading: ContinuousClock.Instant?
 
     var answers: [AgentName: AgentAcknowledgement] = [:]
-    var departed: Set<AgentName> = []
+    /// Agents whose stream has ended, and whether they are gone for good.
+    var departed: [AgentName: Bool] = [:]
     var isFlushing = false
 
     private var listener: PostgresConnection?
@@ -92,7 +103,8 @@ package actor Distribution: ReactorBound {
     /// Whether this replica publishes, for the readiness probe.
     package var condition: Condition {
         if let haltReason { return .halted(haltReason) }
-        return revision.map { .publishing(revision: $0) } ?? .starting
+        guard let revision, lease.wasGranted else { return .starting }
+        return holdsLease ? .publishing(revision: revision) : .outOfTouch
     }
 
     /// The agents that are connected to this replica.
@@ -100,11 +112,14 @@ package actor Distribution: ReactorBound {
 
     /// Follows the revision until the task is cancelled, then closes every stream.
     package func run() async {
+        let watching = Task { await watchLease() }
         await withTaskCancellationHandler {
             await follow()
         } onCancel: {
             reactor.post { [self] _ in assumeIsolated { $0.wake() } }
         }
+        watching.cancel()
+        await watching.value
         await end()
     }
 
@@ -121,6 +136,7 @@ package actor Distribution: ReactorBound {
                     isStarted = true
                 }
                 await listen()
+                try await renewLapsedLease()
                 try await catchUp()
                 try await followHealth()
                 try await giveLifeSign()
@@ -224,12 +240,18 @@ package actor Distribution: ReactorBound {
         guard nextLifeSign.map({ now >= $0 }) ?? true, let revision, haltReason == nil else {
             return
         }
+        // After a lapse the round begins anew, with a comparison.
+        guard holdsLease || !lease.wasGranted else { return wake() }
         nextLifeSign = now + Self.lifeSignInterval
         let server = control.serverName.text
         let agents = Array(sessions.keys)
-        try await control.write { database in
+        let loads = try await control.write { database in
             try await AgentStateRepository.seen(agents, by: server, in: database)
             try await AgentStateRepository.published(revision, by: server, in: database)
+            return try await AgentStateRepository.loads(in: database)
         }
+        lease.renewed(at: now)
+        hasPeers = loads.contains { $0.server != server }
+        await rebalance(loads, now: now)
     }
 }

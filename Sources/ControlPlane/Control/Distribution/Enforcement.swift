@@ -10,8 +10,7 @@ package struct EnforcementReport: Equatable, Sendable {
     package let revision: Int64
     package let acknowledged: [AgentName]
     package let pending: [AgentName]
-    /// Whether every replica has published the revision and every live agent it concerns enforces
-    /// it or a later one.
+    /// Whether every live agent that the revision concerns enforces it or a later one.
     package let isComplete: Bool
 }
 
@@ -49,7 +48,7 @@ package struct Enforcement: Sendable {
             let progress = try await control.read { database in
                 try await AgentStateRepository.progress(of: revision, in: database)
             }
-            let isComplete = progress.isPublished && progress.pending.isEmpty
+            let isComplete = progress.pending.isEmpty
             let isOver =
                 !mayWait || control.surroundings.instant() >= deadline || Task.isCancelled
             if isComplete || isOver {

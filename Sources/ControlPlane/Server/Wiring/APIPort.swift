@@ -43,6 +43,7 @@ enum APIPort {
                 switch await distribution.condition {
                 case .starting: "the configuration is still being read"
                 case .publishing: nil
+                case .outOfTouch: "the database has been out of touch for too long"
                 case .halted(let reason): reason
                 }
             },

@@ -30,17 +30,26 @@ package struct AgentAcknowledgement: Equatable, Sendable {
 
 /// Which agents a revision concerns and what they made of it.
 package struct EnforcementProgress: Equatable, Sendable {
-    /// Whether every live replica has published the revision to its agents.
-    package var isPublished: Bool
     /// Live agents that enforce the revision or a later one.
     package var acknowledged: [AgentName]
-    /// Live agents that were given the revision and do not enforce it yet.
+    /// Live agents that do not enforce it yet although it concerns them, or of which that is not
+    /// known: their replica has not published it yet, or they are between two replicas.
     package var pending: [AgentName]
 
-    package init(isPublished: Bool, acknowledged: [AgentName], pending: [AgentName]) {
-        self.isPublished = isPublished
+    package init(acknowledged: [AgentName], pending: [AgentName]) {
         self.acknowledged = acknowledged
         self.pending = pending
+    }
+}
+
+/// How many agents a live replica serves.
+package struct ReplicaLoad: Equatable, Sendable {
+    package let server: String
+    package let agentCount: Int
+
+    package init(server: String, agentCount: Int) {
+        self.server = server
+        self.agentCount = agentCount
     }
 }
 
@@ -55,25 +64,46 @@ package enum AgentStateRepository {
     ) async throws(PostgresError) {
         try await transaction.query(
             """
-            INSERT INTO turnpike.agent_state (agent, connected_server, last_seen, version)
-            SELECT name, \(server), now(), \(version) FROM turnpike.agents
+            INSERT INTO turnpike.agent_state (
+                agent, connected_server, last_seen, version, settled
+            )
+            SELECT name, \(server), now(), \(version), false FROM turnpike.agents
             WHERE name = \(agent.text)
             ON CONFLICT (agent) DO UPDATE SET connected_server = excluded.connected_server,
-                last_seen = excluded.last_seen, version = excluded.version
+                last_seen = excluded.last_seen, version = excluded.version, settled = false
             """
         )
     }
 
-    /// An agent is no longer connected to a replica; one that is connected elsewhere stays so.
+    /// A replica has compared what these agents enforce with what they should.
+    package static func settled(
+        _ agents: [AgentName],
+        by server: String,
+        in transaction: PostgresTransaction
+    ) async throws(PostgresError) {
+        guard !agents.isEmpty else { return }
+        try await transaction.query(
+            """
+            UPDATE turnpike.agent_state SET settled = true
+            WHERE agent = ANY(\(agents.map(\.text))) AND connected_server = \(server)
+            """
+        )
+    }
+
+    /// Agents are no longer connected to a replica; those that are connected elsewhere stay so.
+    ///
+    /// Who is `gone` has ended or is no agent any more, and nobody waits for it.
     package static func disconnected(
         _ agents: [AgentName],
+        areGone: Bool,
         from server: String,
         in transaction: PostgresTransaction
     ) async throws(PostgresError) {
         guard !agents.isEmpty else { return }
         try await transaction.query(
             """
-            UPDATE turnpike.agent_state SET connected_server = NULL, last_seen = now()
+            UPDATE turnpike.agent_state
+            SET connected_server = NULL, last_seen = now(), settled = \(areGone)
             WHERE agent = ANY(\(agents.map(\.text))) AND connected_server = \(server)
             """
         )
@@ -86,7 +116,7 @@ package enum AgentStateRepository {
     ) async throws(PostgresError) {
         try await transaction.query(
             """
-            UPDATE turnpike.agent_state SET connected_server = NULL
+            UPDATE turnpike.agent_state SET connected_server = NULL, settled = false
             WHERE connected_server = \(server)
             """
         )
@@ -173,41 +203,70 @@ package enum AgentStateRepository {
         try await transaction.query("DELETE FROM turnpike.publishers WHERE server = \(server)")
     }
 
-    /// How far a revision has come; replicas and agents that were not seen for long do not count.
+    /// How far a revision has come; agents that were not seen for a minute do not count.
+    ///
+    /// An agent whose replica has compared it and published the revision without a new manifest
+    /// for it is not concerned.
     package static func progress(
         of revision: Int64,
         in transaction: PostgresTransaction
     ) async throws(PostgresError) -> EnforcementProgress {
-        let isPublished: Bool = try await transaction.query(
-            """
-            SELECT coalesce(bool_and(revision >= \(revision)), false) FROM turnpike.publishers
-            WHERE seen_at > now() - interval '20 seconds'
-            """
-        ).single().decode(at: 0)
         let rows = try await transaction.query(
             """
-            SELECT manifests.agent,
-                (agent_state.epoch = manifests.epoch AND agent_state.revision >= \(revision))
-                    OR agent_state.epoch > manifests.epoch AS enforces
-            FROM turnpike.manifests JOIN turnpike.agent_state USING (agent)
-            WHERE manifests.revision >= \(revision) AND connected_server IS NOT NULL
-                AND last_seen > now() - interval '60 seconds'
-            ORDER BY manifests.agent
+            SELECT agent, is_given AND enforces AS is_done
+            FROM (
+                SELECT state.agent,
+                    coalesce(manifests.revision >= \(revision), false) AS is_given,
+                    coalesce(
+                        state.epoch = manifests.epoch AND state.revision >= \(revision)
+                            OR state.epoch > manifests.epoch,
+                        false
+                    ) AS enforces,
+                    state.settled AND (
+                        state.connected_server IS NULL OR publishers.revision >= \(revision)
+                    ) AS is_compared
+                FROM turnpike.agent_state AS state
+                LEFT JOIN turnpike.manifests ON manifests.agent = state.agent
+                LEFT JOIN turnpike.publishers ON publishers.server = state.connected_server
+                WHERE state.last_seen > now() - interval '60 seconds'
+                    AND (state.connected_server IS NOT NULL OR NOT state.settled)
+            ) AS live
+            WHERE is_given OR is_compared IS NOT TRUE
+            ORDER BY agent
             """
         )
-        var progress = EnforcementProgress(
-            isPublished: isPublished,
-            acknowledged: [],
-            pending: []
-        )
+        var progress = EnforcementProgress(acknowledged: [], pending: [])
         for row in rows {
             let agent: AgentName = try row.label("agent")
-            if try row.decode("enforces") {
+            if try row.decode("is_done") {
                 progress.acknowledged.append(agent)
             } else {
                 progress.pending.append(agent)
             }
         }
         return progress
+    }
+
+    /// The live replicas, each with the agents that are connected to it.
+    package static func loads(
+        in transaction: PostgresTransaction
+    ) async throws(PostgresError) -> [ReplicaLoad] {
+        let rows = try await transaction.query(
+            """
+            SELECT publishers.server, count(agent_state.agent) AS agents
+            FROM turnpike.publishers LEFT JOIN turnpike.agent_state
+                ON agent_state.connected_server = publishers.server
+                AND agent_state.last_seen > now() - interval '60 seconds'
+            WHERE publishers.seen_at > now() - interval '20 seconds'
+            GROUP BY publishers.server ORDER BY publishers.server LIMIT 1000
+            """
+        )
+        return try rows.items { row throws(PostgresError) in
+            let count: Int64 = try row.decode("agents")
+            return ReplicaLoad(
+                server: try row.decode("server"),
+                agentCount: Int(clamping: count)
+            )
+        }
     }
 }

@@ -245,6 +245,9 @@ package struct CertificateAnswer: Hashable, Sendable {
 
 /// Why a peer is not served.
 package struct StreamRefusal: Hashable, Sendable {
+    /// The code with which an agent says that it ends, so that nobody waits for it.
+    package static let stopping = "stopping"
+
     /// A stable word.
     package var code: String
     /// A sentence for people.
