@@ -32,6 +32,10 @@ import Wire
                         try await until("it enforces \(revision)") {
                             await agent.revision >= UInt64(clamping: revision)
                         }
+                        // Without a goodbye it would count as on its way to another server.
+                        await agent.send(
+                            .refusal(StreamRefusal(code: StreamRefusal.stopping, text: "bye"))
+                        )
                         await agent.disconnect()
                     }
                     // Who waits counts both replicas, and nobody is connected.

@@ -22,6 +22,7 @@ import Wire
         _ fixture: ControlFixture
     ) async throws {
         for statement in [
+            "GRANT USAGE ON SCHEMA public TO PUBLIC",
             "CREATE SEQUENCE public.failures",
             "GRANT USAGE ON SEQUENCE public.failures TO PUBLIC",
             "CREATE TABLE public.failing (state text NOT NULL, times integer NOT NULL)",
