@@ -78,6 +78,12 @@ struct AgentConfigurationTests {
             "agent": "host-1",
             "manifest_expired": true,
             "advice": "join again",
+            "health": [
+                [
+                    "service": "default/db", "instance": "port-5432", "state": "down",
+                    "since": "2026-01-01T00:00:00Z", "problem": "refused",
+                ]
+            ],
             "upstreams": [
                 ["port": 5432, "source": "default/web", "destination": "default/db", "uids": "any"]
             ],
@@ -87,6 +93,7 @@ struct AgentConfigurationTests {
         #expect(text.contains("EXPIRED"))
         #expect(text.contains("join again"))
         #expect(text.contains("none connected"))
+        #expect(text.contains("default/db port-5432: down since 2026-01-01T00:00:00Z: refused"))
     }
 
     @Test func aDaemonNeedsADirectoryOfItsOwn() throws {
@@ -99,7 +106,8 @@ struct AgentConfigurationTests {
             configuration: configuration,
             logger: .silent,
             notifyAddress: nil,
-            printsListeners: false
+            printsListeners: false,
+            takesOver: false
         )
         #expect(throws: StartFailure.self) { try daemon.run() }
     }

@@ -8,7 +8,7 @@ package import TLS
 ///
 /// Its methods may be called from any task; they return when every reactor has done its part.
 package final class DataPlane: Sendable {
-    private let lanes: [Confined<DataPlaneReactor>]
+    let lanes: [Confined<DataPlaneReactor>]
     private let settings: DataPlaneSettings
     private let circuits: CircuitTable
     /// One queue for each reactor, to be drained by the spool.

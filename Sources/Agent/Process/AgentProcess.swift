@@ -2,7 +2,6 @@ import Crypto
 import DataPlane
 import Observability
 import Reactor
-import Synchronization
 import TLS
 import Wire
 
@@ -12,18 +11,22 @@ final class AgentProcess: Sendable {
     private let logger: Logger
     private let notifyAddress: String?
     private let printsListeners: Bool
+    private let takesOver: Bool
     private let control: Reactor
+    private let requests = RequestBox()
 
     init(
         configuration: AgentConfiguration,
         logger: Logger,
         notifyAddress: String?,
-        printsListeners: Bool
+        printsListeners: Bool,
+        takesOver: Bool
     ) throws(StartFailure) {
         self.configuration = configuration
         self.logger = logger
         self.notifyAddress = notifyAddress
         self.printsListeners = printsListeners
+        self.takesOver = takesOver
         do throws(SystemError) {
             control = try Reactor()
         } catch {
@@ -34,13 +37,19 @@ final class AgentProcess: Sendable {
     /// Runs until SIGTERM or SIGINT; a second one ends at once.
     func run() throws(StartFailure) {
         let folder = AgentFolder(configuration.dataDirectory)
-        let lock = try takeFolder(folder)
+        let predecessor = try askPredecessor(folder)
+        let lock = try takeFolder(folder, predecessor)
+        let second = PassedDescriptors()
+        do throws(SystemError) {
+            second.append(try lock.duplicate())
+        } catch {
+            throw .work("\(error)")
+        }
         let dataPlane = configuration.dataPlaneSettings(descriptorLimit: descriptorLimit())
-        let stopRequest = StopRequest()
-        let signals = try signalSource(stopRequest)
+        let signals = try signalSource()
         let outcome: Result<Void, StartFailure> = control.runUntilFinished {
             do throws(StartFailure) {
-                try await self.serve(folder, dataPlane, stopRequest)
+                try await self.serve(folder, dataPlane, predecessor, lock: second)
                 return .success(())
             } catch {
                 return .failure(error)
@@ -75,21 +84,32 @@ final class AgentProcess: Sendable {
         return limit
     }
 
-    private func takeFolder(_ folder: AgentFolder) throws(StartFailure) -> FileLock {
+    private func takeFolder(
+        _ folder: AgentFolder,
+        _ predecessor: Predecessor?
+    ) throws(StartFailure) -> FileLock {
+        if let predecessor {
+            let lock = predecessor.inheritance.lock.takeFirst()
+            guard lock.isOpen else { throw .work("the running agent gave no lock away") }
+            return FileLock(adopting: lock)
+        }
         do throws(FileError) {
             try folder.prepare()
             return try FileLock(folder.lockPath)
         } catch {
             if error.reason == .locked {
-                throw .work("another agent runs with \(folder.path); one directory, one agent")
+                throw .work(
+                    "another agent runs with \(folder.path); one directory, one agent:"
+                        + " `turnpike-agent run --take-over` takes its place"
+                )
             }
             throw .work("\(error)")
         }
     }
 
     /// Made before any other thread, so that every thread has the signals blocked.
-    private func signalSource(_ stop: StopRequest) throws(StartFailure) -> SignalSource {
-        let logger = logger
+    private func signalSource() throws(StartFailure) -> SignalSource {
+        let (logger, requests) = (logger, requests)
         do throws(SystemError) {
             return try SignalSource([.terminate, .interrupt, .hangup], on: control) {
                 signal,
@@ -98,7 +118,7 @@ final class AgentProcess: Sendable {
                     logger.info("SIGHUP: nothing to read again; settings take a restart")
                     return
                 }
-                if stop.request() { return }
+                if requests.end() { return }
                 logger.warning("a second signal: ending at once")
                 ProcessLimits.exit(1)
             }
@@ -110,42 +130,44 @@ final class AgentProcess: Sendable {
     private func serve(
         _ folder: AgentFolder,
         _ dataPlaneSettings: DataPlaneSettings,
-        _ stop: StopRequest
+        _ predecessor: Predecessor?,
+        lock: PassedDescriptors
     ) async throws(StartFailure) {
-        let metrics = MetricRegistry()
         do {
             let group = try ReactorGroup(count: configuration.reactorCount, name: "traffic")
             let resolver = try WorkerPool(name: "resolver", threadCount: 1, queuedMax: 16)
+            let metrics = MetricRegistry()
             let dataPlane = try DataPlane(
                 settings: dataPlaneSettings,
                 reactors: group.reactors,
                 metrics: metrics,
                 logger: logger
             )
-            let mesh = try await dataPlane.start()
-            let subscription = try Subscription(
+            if let predecessor { await dataPlane.inherit(predecessor.inheritance.sockets) }
+            let service = AgentService(
                 folder: folder,
-                settings: subscriptionSettings(mesh),
+                lock: lock,
                 dataPlane: dataPlane,
-                reactor: control,
+                control: control,
                 resolver: resolver,
                 metrics: metrics,
-                logger: logger
+                logger: logger,
+                statusAddress: configuration.statusAddress,
+                drainTimeout: configuration.drainTimeout,
+                requests: requests,
+                notify: { [self] in notify($0) }
             )
-            await subscription.start()
-            let status = try await StatusEndpoint.start(
-                on: configuration.statusAddress,
-                reactor: control,
-                subscription: subscription,
-                metrics: metrics
-            )
-            announce(mesh, status.address)
-            await stop.wait()
-            notify(.stopping)
-            logger.info("draining", ["for": .duration(configuration.drainTimeout)])
-            await dataPlane.drain()
-            await subscription.stop()
-            await status.stop()
+            let mesh: SocketAddress
+            if let predecessor {
+                mesh = predecessor.inheritance.meshAddress
+            } else {
+                mesh = try await dataPlane.start()
+            }
+            try await service.run(
+                mesh: mesh,
+                settings: subscriptionSettings(mesh),
+                after: predecessor
+            ) { status in announce(mesh, status, isSuccessor: predecessor != nil) }
             resolver.stop()
             group.stop()
             logger.info("ended")
@@ -154,7 +176,25 @@ final class AgentProcess: Sendable {
         }
     }
 
-    private func announce(_ mesh: SocketAddress, _ status: SocketAddress) {
+    /// The agent that runs with the directory, if there is one and this one shall take its place.
+    private func askPredecessor(_ folder: AgentFolder) throws(StartFailure) -> Predecessor? {
+        guard takesOver else { return nil }
+        do {
+            guard let predecessor = try Predecessor.ask(folder.handoverPath) else {
+                logger.info("no agent runs with the directory: nothing to take over")
+                return nil
+            }
+            logger.info(
+                "taking over",
+                ["mesh": .describing(predecessor.inheritance.meshAddress)]
+            )
+            return predecessor
+        } catch {
+            throw .work("the running agent does not give its place away: \(error)")
+        }
+    }
+
+    private func announce(_ mesh: SocketAddress, _ status: SocketAddress, isSuccessor: Bool) {
         if printsListeners {
             StandardStreams.print("listening mesh \(mesh)")
             StandardStreams.print("listening status \(status)")
@@ -163,6 +203,7 @@ final class AgentProcess: Sendable {
             "running",
             ["mesh": .describing(mesh), "status": .describing(status)]
         )
+        if isSuccessor { notify(.mainProcess(ProcessLimits.processIdentity)) }
         notify(.ready)
     }
 
@@ -186,38 +227,5 @@ final class AgentProcess: Sendable {
         // For an unspecified address the server takes the one that we connect from.
         settings.meshAddress = configuration.advertisedAddress ?? mesh.description
         return settings
-    }
-}
-
-/// The wish to end, from a signal to the task that waits for it.
-private final class StopRequest: Sendable {
-    private struct State {
-        var isRequested = false
-        var waiter: CheckedContinuation<Void, Never>?
-    }
-
-    private let state = Mutex(State())
-
-    /// False if it was requested before.
-    func request() -> Bool {
-        let (isFirst, waiter) = state.withLock { state in
-            defer {
-                state.isRequested = true
-                state.waiter = nil
-            }
-            return (!state.isRequested, state.waiter)
-        }
-        waiter?.resume()
-        return isFirst
-    }
-
-    func wait() async {
-        await withCheckedContinuation { continuation in
-            let isRequested = state.withLock { state in
-                if !state.isRequested { state.waiter = continuation }
-                return state.isRequested
-            }
-            if isRequested { continuation.resume() }
-        }
     }
 }

@@ -12,6 +12,7 @@ enum RunCommand {
         let file = try arguments.takeValue("--config")
         let checksOnly = arguments.takeFlag("--check-config")
         let printsConfiguration = arguments.takeFlag("--print-config")
+        let takesOver = arguments.takeFlag("--take-over")
         let printsListeners = arguments.takeFlag("--print-listeners")
         let environment = ProcessEnvironment.variables
         let (configuration, settings) = try AgentConfiguration.read(
@@ -33,7 +34,8 @@ enum RunCommand {
             configuration: configuration,
             logger: logger,
             notifyAddress: environment["NOTIFY_SOCKET"],
-            printsListeners: printsListeners
+            printsListeners: printsListeners,
+            takesOver: takesOver
         )
         try daemon.run()
     }

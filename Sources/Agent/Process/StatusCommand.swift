@@ -99,6 +99,15 @@ enum StatusText {
                     + "\(DurationText.format(.seconds(seconds))) left"
             )
         }
+        for finding in document["health"]?.items ?? [] {
+            lines.append(
+                padded("instance") + "\(finding["service"].map(text) ?? "") "
+                    + "\(finding["instance"].map(text) ?? ""): "
+                    + "\(finding["state"].map(text) ?? "")"
+                    + " since \(finding["since"].map(text) ?? "")"
+                    + (finding["problem"].map { ": \(text($0))" } ?? "")
+            )
+        }
         for upstream in document["upstreams"]?.items ?? [] {
             let uids = upstream["uids"].map { users in
                 users.text ?? "uids " + (users.items ?? []).map(text).joined(separator: ",")

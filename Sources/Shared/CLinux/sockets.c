@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -269,4 +270,82 @@ int32_t clinux_notify_send(const char *path, const void *bytes, size_t count) {
     if (fd < 0) return -errno;
     ssize_t sent = sendto(fd, bytes, count, MSG_NOSIGNAL, &kernel.any, kernel_length);
     return closing(fd, sent < 0 ? -errno : 0);
+}
+
+static int32_t wait_for(int32_t descriptor, int16_t events, int32_t milliseconds) {
+    struct pollfd wanted = {.fd = descriptor, .events = events};
+    int count;
+    do {
+        count = poll(&wanted, 1, milliseconds);
+    } while (count < 0 && errno == EINTR);
+    if (count < 0) return -errno;
+    return count == 0 ? -ETIMEDOUT : 0;
+}
+
+typedef union {
+    struct cmsghdr header;
+    char bytes[CMSG_SPACE(sizeof(int) * CLINUX_PASSED_MAX)];
+} passed_descriptors;
+
+int64_t clinux_send_passing(int32_t socket, const void *bytes, size_t count,
+                            const int32_t *descriptors, int32_t descriptor_count,
+                            int32_t milliseconds) {
+    if (descriptor_count < 0 || descriptor_count > CLINUX_PASSED_MAX || count == 0) return -EINVAL;
+    struct iovec part = {.iov_base = (void *)bytes, .iov_len = count};
+    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
+    passed_descriptors control;
+    if (descriptor_count > 0) {
+        memset(&control, 0, sizeof control);
+        message.msg_control = control.bytes;
+        message.msg_controllen = CMSG_SPACE(sizeof(int) * (size_t)descriptor_count);
+        struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+        header->cmsg_level = SOL_SOCKET;
+        header->cmsg_type = SCM_RIGHTS;
+        header->cmsg_len = CMSG_LEN(sizeof(int) * (size_t)descriptor_count);
+        memcpy(CMSG_DATA(header), descriptors, sizeof(int) * (size_t)descriptor_count);
+    }
+    for (;;) {
+        ssize_t sent = sendmsg(socket, &message, MSG_NOSIGNAL);
+        if (sent >= 0) return sent;
+        if (errno == EINTR) continue;
+        if (errno != EAGAIN) return -errno;
+        int32_t waited = wait_for(socket, POLLOUT, milliseconds);
+        if (waited < 0) return waited;
+    }
+}
+
+int64_t clinux_receive_passed(int32_t socket, void *bytes, size_t capacity, int32_t *descriptors,
+                              int32_t *descriptor_count, int32_t milliseconds) {
+    *descriptor_count = 0;
+    struct iovec part = {.iov_base = bytes, .iov_len = capacity};
+    passed_descriptors control;
+    for (;;) {
+        struct msghdr message = {.msg_iov = &part,
+                                 .msg_iovlen = 1,
+                                 .msg_control = control.bytes,
+                                 .msg_controllen = sizeof control};
+        ssize_t received = recvmsg(socket, &message, MSG_CMSG_CLOEXEC);
+        if (received < 0) {
+            if (errno == EINTR) continue;
+            if (errno != EAGAIN) return -errno;
+            int32_t waited = wait_for(socket, POLLIN, milliseconds);
+            if (waited < 0) return waited;
+            continue;
+        }
+        for (struct cmsghdr *header = CMSG_FIRSTHDR(&message); header != NULL;
+             header = CMSG_NXTHDR(&message, header)) {
+            if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS) continue;
+            int32_t count = (int32_t)((header->cmsg_len - CMSG_LEN(0)) / sizeof(int));
+            for (int32_t index = 0; index < count; index++) {
+                int passed;
+                memcpy(&passed, CMSG_DATA(header) + sizeof(int) * (size_t)index, sizeof passed);
+                if (*descriptor_count < CLINUX_PASSED_MAX) {
+                    descriptors[(*descriptor_count)++] = passed;
+                } else {
+                    close(passed);
+                }
+            }
+        }
+        return received;
+    }
 }

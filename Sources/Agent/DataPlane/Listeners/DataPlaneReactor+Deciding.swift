@@ -37,9 +37,8 @@ extension DataPlaneReactor {
     }
 
     private func noteAcceptFailures() {
-        let count = upstreamListeners.values.reduce(meshListener?.failedCount ?? 0) {
-            $0 + $1.failedCount
-        }
+        let listeners = upstreamListeners.values + adoptedListeners.map(\.listener)
+        let count = listeners.reduce(meshListener?.failedCount ?? 0) { $0 + $1.failedCount }
         metrics.acceptFailures.increment(by: max(0, count - acceptFailureCount))
         acceptFailureCount = count
     }

@@ -26,6 +26,10 @@ final class DataPlaneReactor {
     private(set) var upstreamListeners: [UInt16: Listener] = [:]
     private(set) var upstreamFailures: [UInt16: SystemError] = [:]
     private(set) var isDraining = false
+    /// Sockets of the process before this one, which are taken instead of new ones.
+    var inherited: ListeningSockets?
+    /// Those of them that were more than this process has reactors, with their upstream ports.
+    var adoptedListeners: [(port: UInt16?, listener: Listener)] = []
     var balancer: Balancer
     var health = HealthView()
     let circuits: CircuitTable
@@ -99,14 +103,31 @@ final class DataPlaneReactor {
 extension DataPlaneReactor {
     /// Begins to accept other agents; gives the address, whose port the other reactors share.
     func listen(on address: SocketAddress) throws(SystemError) -> SocketAddress {
-        let listener = try Listener(
-            Socket.listen(on: address, sharesPort: true),
-            on: reactor
-        ) { [unowned self] descriptor, peer, _ in
-            accepted(descriptor, peer, port: nil)
-        }
+        let socket = try socket(on: address, instead: inherited?.mesh)
+        let listener = try listener(socket, port: nil)
         meshListener = listener
         return listener.localAddress
+    }
+
+    private func socket(
+        on address: SocketAddress,
+        instead inherited: PassedDescriptors?
+    ) throws(SystemError) -> Descriptor {
+        if let inherited {
+            let socket = inherited.takeFirst()
+            if socket.isOpen { return socket }
+        }
+        return try Socket.listen(on: address, sharesPort: true)
+    }
+
+    /// Accepts the mesh port's connections, or those of an upstream port.
+    func listener(
+        _ socket: consuming Descriptor,
+        port: UInt16?
+    ) throws(SystemError) -> Listener {
+        try Listener(socket, on: reactor) { [unowned self] descriptor, peer, _ in
+            accepted(descriptor, peer, port: port)
+        }
     }
 
     /// Takes a connection in; it is registered before anything is decided about it.
@@ -158,16 +179,20 @@ extension DataPlaneReactor {
             listener.close()
             upstreamListeners[port] = nil
         }
+        adoptedListeners.removeAll { port, listener in
+            guard let port, wanted[port] == nil else { return false }
+            listener.close()
+            return true
+        }
         upstreamFailures = [:]
         guard case .ip(let host, _) = settings.upstreamAddress else { return }
         for port in wanted.keys.sorted() where upstreamListeners[port] == nil {
             do throws(SystemError) {
-                upstreamListeners[port] = try Listener(
-                    Socket.listen(on: .ip(host, port: port), sharesPort: true),
-                    on: reactor
-                ) { [unowned self] descriptor, peer, _ in
-                    accepted(descriptor, peer, port: port)
-                }
+                let socket = try socket(
+                    on: .ip(host, port: port),
+                    instead: inherited?.upstreams[port]
+                )
+                upstreamListeners[port] = try listener(socket, port: port)
             } catch {
                 upstreamFailures[port] = error
                 logger.error(
@@ -185,6 +210,8 @@ extension DataPlaneReactor {
         meshListener = nil
         for listener in upstreamListeners.values { listener.close() }
         upstreamListeners = [:]
+        for (_, listener) in adoptedListeners { listener.close() }
+        adoptedListeners = []
     }
 
     /// Cuts what is left and lets go of every timer.

@@ -37,6 +37,9 @@ package struct AgentFolder: Sendable {
     /// Held by the one process that runs with this directory.
     package var lockPath: String { "\(path)/agent.lock" }
 
+    /// Where a newer process asks for the place of the one that runs.
+    package var handoverPath: String { "\(path)/handover.sock" }
+
     /// Makes the directories with mode 0700 and refuses one that lets others in.
     package func prepare() throws(FileError) {
         for directory in [path, snapshotPath, leavesPath, evidencePath] {

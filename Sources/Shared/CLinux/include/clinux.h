@@ -71,6 +71,17 @@ int32_t clinux_accept(int32_t listener, clinux_address *peer);
 /// Returns the new socket; `pending` is 1 when the connection is still being made.
 int32_t clinux_connect(const clinux_address *peer, const clinux_address *source, int32_t *pending);
 int32_t clinux_socket_pair(int32_t *ends);
+/// The most descriptors in one message.
+#define CLINUX_PASSED_MAX 64
+/// Sends bytes, at least one, and descriptors with them; waits so long for room. Returns how many
+/// bytes went.
+int64_t clinux_send_passing(int32_t socket, const void *bytes, size_t count,
+                            const int32_t *descriptors, int32_t descriptor_count,
+                            int32_t milliseconds);
+/// Receives bytes and the descriptors that came with them, all close-on-exec; waits so long for
+/// them. `descriptors` has room for CLINUX_PASSED_MAX. Returns 0 at the end.
+int64_t clinux_receive_passed(int32_t socket, void *bytes, size_t capacity, int32_t *descriptors,
+                              int32_t *descriptor_count, int32_t milliseconds);
 int32_t clinux_local_address(int32_t descriptor, clinux_address *address);
 int32_t clinux_peer_address(int32_t descriptor, clinux_address *address);
 int32_t clinux_set_no_delay(int32_t descriptor, int32_t enabled);

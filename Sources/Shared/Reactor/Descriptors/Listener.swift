@@ -52,6 +52,9 @@ package final class Listener: EventHandler, TimerHandler {
         reactor.revisit(token, as: .readable)
     }
 
+    /// A second owner of the listening socket, which stays open as long as one of them is.
+    package func duplicate() throws(SystemError) -> Descriptor { try descriptor.duplicate() }
+
     /// Stops listening and closes the socket; the reactor lets go of the listener.
     package func close() {
         reactor.cancel(shortageTimer)

@@ -78,6 +78,7 @@ extension SystemError {
     package var isNotFound: Bool { errno == ENOENT }
     package var isPermissionDenied: Bool { errno == EACCES || errno == EPERM }
     package var isAddressInUse: Bool { errno == EADDRINUSE }
+    package var isTimeout: Bool { errno == ETIMEDOUT }
     var isWouldBlock: Bool { errno == EAGAIN }
 }
 

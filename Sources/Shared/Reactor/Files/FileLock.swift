@@ -12,6 +12,16 @@ package struct FileLock: ~Copyable, Sendable {
         descriptor = Descriptor(owning: taken)
     }
 
+    /// Takes over a lock that another process holds: the last of its owners gives it back.
+    package init(adopting descriptor: consuming Descriptor) {
+        self.descriptor = descriptor
+    }
+
+    /// A second owner of the lock, for another process.
+    package borrowing func duplicate() throws(SystemError) -> Descriptor {
+        try descriptor.duplicate()
+    }
+
     private static func take(_ path: String) throws(FileError) -> Int32 {
         try FileSystem.check(path)
         let result = unsafe clinux_open_lock(path)

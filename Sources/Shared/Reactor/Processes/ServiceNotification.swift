@@ -6,6 +6,8 @@ package enum ServiceNotification: Hashable, Sendable {
     case reloading
     case stopping
     case watchdog
+    /// The process that is the service from now on.
+    case mainProcess(Int32)
     /// One line for people; line ends become spaces.
     case status(String)
 
@@ -27,6 +29,7 @@ package enum ServiceNotification: Hashable, Sendable {
         case .reloading: "RELOADING=1"
         case .stopping: "STOPPING=1"
         case .watchdog: "WATCHDOG=1"
+        case .mainProcess(let identity): "MAINPID=\(identity)"
         case .status(let line):
             "STATUS=" + String(line.map { $0.isNewline ? " " : $0 })
         }

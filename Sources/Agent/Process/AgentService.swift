@@ -1,0 +1,238 @@
+import DataPlane
+import Observability
+import Reactor
+import Synchronization
+import Wire
+
+/// The process whose place this one takes.
+final class Predecessor: Sendable {
+    let inheritance: Handover.Inheritance
+    private let connection: PassedDescriptors
+
+    private init(_ inheritance: Handover.Inheritance, _ connection: PassedDescriptors) {
+        self.inheritance = inheritance
+        self.connection = connection
+    }
+
+    /// Asks whoever listens at the path; nil if nobody does.
+    ///
+    /// Blocks, so it is for the time before the reactor runs.
+    static func ask(_ path: String) throws -> Predecessor? {
+        guard try FileSystem.status(path) != nil else { return nil }
+        let descriptor: Descriptor
+        do throws(SystemError) {
+            var connecting = try Socket.connect(to: .unix(path: path))
+            descriptor = connecting.descriptor.take()
+        } catch {
+            // Nobody listens: the file is what a process left that was killed.
+            if error.isConnectionRefused { return nil }
+            throw error
+        }
+        let inheritance = try Handover.take(over: descriptor)
+        let connection = PassedDescriptors()
+        connection.append(descriptor)
+        return Predecessor(inheritance, connection)
+    }
+
+    /// Says that connections are accepted here, then takes the other's last evidence.
+    ///
+    /// Blocks until the other has ended, or `isOver`.
+    func release(isOver: () -> Bool, _ took: (EvidenceQueue.Batch) -> Void) -> HandoverError? {
+        let descriptor = connection.takeFirst()
+        do throws(HandoverError) {
+            try Handover.declareReady(over: descriptor)
+            try Handover.receiveEvidence(over: descriptor, isOver: isOver, took)
+            return nil
+        } catch {
+            return error
+        }
+    }
+}
+
+/// The agent from the moment that its data path exists: control side, status, and the end.
+struct AgentService: Sendable {
+    let folder: AgentFolder
+    let lock: PassedDescriptors
+    let dataPlane: DataPlane
+    let control: Reactor
+    let resolver: WorkerPool
+    let metrics: MetricRegistry
+    let logger: Logger
+    let statusAddress: SocketAddress
+    let drainTimeout: Duration
+    let requests: RequestBox
+    let notify: @Sendable (ServiceNotification) -> Void
+
+    /// Runs until it is asked to end, or a newer process has taken its place.
+    func run(
+        mesh: SocketAddress,
+        settings: SubscriptionSettings,
+        after predecessor: Predecessor?,
+        announce: (SocketAddress) -> Void
+    ) async throws {
+        var predecessor = predecessor
+        while true {
+            let subscription = try Subscription(
+                folder: folder,
+                settings: settings,
+                dataPlane: dataPlane,
+                reactor: control,
+                resolver: resolver,
+                metrics: metrics,
+                logger: logger
+            )
+            await subscription.start()
+            if predecessor != nil {
+                // Only now: before, there was nothing by which a connection could be judged.
+                _ = try await dataPlane.start()
+                await dataPlane.adoptRemaining()
+            }
+            let status = try await StatusEndpoint.start(
+                on: statusAddress,
+                reactor: control,
+                subscription: subscription,
+                metrics: metrics
+            )
+            let port = try openPort()
+            announce(status.address)
+            let inheriting = predecessor.map { inherit(from: $0, into: subscription) }
+            predecessor = nil
+            let request = await requests.next()
+            switch request {
+            case .end:
+                notify(.stopping)
+                logger.info("draining", ["for": .duration(drainTimeout)])
+                await port?.close(removingFile: true)
+                await dataPlane.drain()
+                await inheriting?.value
+                await subscription.stop()
+                await status.stop()
+                return
+            case .handOver(let connection):
+                logger.info("a newer process asks for this one's place")
+                await inheriting?.value
+                await subscription.stop()
+                await status.stop()
+                let isTaken = await give(to: connection, mesh, subscription, port)
+                await port?.close(removingFile: !isTaken)
+                if isTaken { return }
+            }
+        }
+    }
+
+    private func openPort() throws -> SuccessionPort? {
+        do throws(SystemError) {
+            return try SuccessionPort(
+                folder.handoverPath,
+                on: control,
+                requests: requests,
+                logger: logger
+            )
+        } catch {
+            // Such as a path that is too long for a unix socket.
+            logger.warning(
+                "no newer process can take this one's place without a gap",
+                ["path": .text(folder.handoverPath), "problem": .describing(error)]
+            )
+            return nil
+        }
+    }
+
+    /// Takes the evidence of the process before this one until that has ended.
+    private func inherit(
+        from predecessor: Predecessor,
+        into subscription: Subscription
+    ) -> Task<Void, Never> {
+        let (requests, logger) = (requests, logger)
+        return Task {
+            guard let threads = try? WorkerPool(name: "inherit", threadCount: 1, queuedMax: 1)
+            else { return }
+            let problem = try? await threads.run {
+                predecessor.release(isOver: { requests.isEnding }) { batch in
+                    Task { await subscription.inherit(batch) }
+                }
+            }
+            if let problem = problem.flatMap({ $0 }) {
+                logger.warning(
+                    "the process before this one was lost",
+                    ["problem": .describing(problem)]
+                )
+            }
+            threads.stop()
+        }
+    }
+
+    /// Hands everything over and drains; false if the newer process did not become ready.
+    private func give(
+        to connection: PassedDescriptors,
+        _ mesh: SocketAddress,
+        _ subscription: Subscription,
+        _ port: SuccessionPort?
+    ) async -> Bool {
+        guard let port else { return false }
+        do {
+            let copy = PassedDescriptors()
+            let own = lock.takeFirst()
+            copy.append(try own.duplicate())
+            lock.append(own)
+            let inheritance = Handover.Inheritance(
+                meshAddress: mesh,
+                sockets: try await dataPlane.listeningSockets(),
+                lock: copy
+            )
+            let outcome = await port.wait { () -> HandoverError? in
+                let descriptor = connection.takeFirst()
+                do throws(HandoverError) {
+                    try Handover.give(inheritance, over: descriptor)
+                } catch {
+                    return error
+                }
+                connection.append(descriptor)
+                return nil
+            }
+            guard case .some(.none) = outcome else {
+                logger.warning(
+                    "going on: the newer process did not take over",
+                    ["problem": .text(outcome.flatMap { $0 }.map { "\($0)" } ?? "no thread")]
+                )
+                return false
+            }
+        } catch {
+            logger.warning("going on: nothing was handed over", ["problem": .describing(error)])
+            return false
+        }
+        logger.info("a newer process accepts connections; draining")
+        await drain(telling: connection, subscription, port)
+        return true
+    }
+
+    private func drain(
+        telling connection: PassedDescriptors,
+        _ subscription: Subscription,
+        _ port: SuccessionPort
+    ) async {
+        let (dataPlane, agent) = (dataPlane, subscription.agent)
+        let draining = Task { await dataPlane.drain() }
+        let isDrained = Mutex(false)
+        let watch = Task {
+            await draining.value
+            isDrained.withLock { $0 = true }
+        }
+        var isLast = false
+        while !isLast {
+            isLast = isDrained.withLock { $0 }
+            try? await control.sleep(for: .milliseconds(200))
+            await subscription.followDisk()
+            let batches = dataPlane.evidenceQueues.map { $0.takeAll() }
+            _ = await port.wait {
+                let descriptor = connection.takeFirst()
+                for batch in batches where !batch.isEmpty {
+                    try? Handover.send(batch, of: agent, over: descriptor)
+                }
+                connection.append(descriptor)
+            }
+        }
+        await watch.value
+        _ = connection.takeFirst()
+    }
+}
