@@ -167,6 +167,15 @@ let judged: [Target] = [
         path: "Tests/Simulation",
         swiftSettings: language
     ),
+    .executableTarget(
+        name: "turnpike-bench",
+        dependencies: [
+            "Control", "DataPlane", "Transport", "Snapshot", "TLS", "HTTP", "Crypto", "Reactor",
+            "Mesh", "Wire",
+        ],
+        path: "Tests/Bench",
+        swiftSettings: language
+    ),
     .target(name: "CFuzzer", path: "Tests/CFuzzer"),
     .executableTarget(
         name: "turnpike-fuzz",

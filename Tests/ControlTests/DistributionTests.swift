@@ -1,6 +1,7 @@
 import Control
 import Crypto
 import Mesh
+import Observability
 import Postgres
 import Snapshot
 import Store
@@ -114,8 +115,11 @@ import Wire
                 )
                 #expect(!report.isComplete)
                 #expect(report.pending.map(\.text) == ["host-b"])
+                let lagging = fixture.control.metrics.gauge(MetricNames.laggingAgents)
+                #expect(lagging.value == 1)
+                await stuck.disconnect()
+                try await until("nobody lags who is not there") { lagging.value == 0 }
             }
-            await stuck.disconnect()
         }
     }
 

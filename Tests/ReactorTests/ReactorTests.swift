@@ -157,6 +157,39 @@ struct ReactorTests {
         #expect(recorder.calls.isEmpty)
     }
 
+    @Test func theLongestTurnIsRemembered() async throws {
+        let thread = try ReactorThread(name: "pause")
+        defer { thread.stop() }
+        let reactor = thread.reactor
+        await reactor.perform { _ in }
+        let before = reactor.longestTurn
+        await reactor.perform { reactor in
+            let end = reactor.now + .milliseconds(30)
+            while Reactor.Instant.now < end {}
+        }
+        // The turn is over when the next one has begun.
+        await reactor.perform { _ in }
+        #expect(reactor.longestTurn >= .milliseconds(30))
+        #expect(reactor.longestTurn >= before)
+    }
+
+    @Test func aLongLoopThatBreathesLetsOthersHaveTheirTurns() async throws {
+        let thread = try ReactorThread(name: "breath")
+        defer { thread.stop() }
+        let reactor = thread.reactor
+        let others = Atomic<Int>(0)
+        let turns = await Task(executorPreference: reactor) {
+            for _ in 0..<3 {
+                reactor.post { _ in others.wrappingAdd(1, ordering: .relaxed) }
+                let end = Reactor.Instant.now + .milliseconds(6)
+                while Reactor.Instant.now < end {}
+                await reactor.breathe()
+            }
+            return others.load(ordering: .relaxed)
+        }.value
+        #expect(turns == 3)
+    }
+
     @Test func postedWorkRunsInOrderFromManyThreads() throws {
         let thread = try ReactorThread(name: "posted")
         let lists = Confined([Int: [Int]](), to: thread.reactor)

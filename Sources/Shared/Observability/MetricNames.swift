@@ -11,6 +11,13 @@ package enum MetricNames {
         labels: ["metric"]
     )
 
+    /// The longest pause of the server's reactor since its start.
+    package static let reactorLongestTurn = MetricDefinition(
+        "turnpike_server_reactor_longest_turn_milliseconds",
+        .gauge,
+        help: "The longest time since the start in which nothing else was served."
+    )
+
     /// Rows that grant but whose MAC does not hold.
     package static let rowMACFailures = MetricDefinition(
         "turnpike_server_row_mac_failures_total",
@@ -304,6 +311,7 @@ package enum MetricNames {
         agentSpooledBytes,
         agentDroppedDecisions,
         agentConnectRetries, agentEjections, agentInstances, agentHealthChanges,
+        reactorLongestTurn,
         connectedAgents, agentPendingBytes, laggingAgents, publishedRevision, publishingHalted,
         snapshotsSigned,
         agentStreamBytes, snapshotRefusals, sectionFaults, evidenceReceived, evidenceDropped,

@@ -42,6 +42,8 @@ actor AgentSession: ReactorBound {
     private var outbox: [(bytes: [UInt8], isPublished: Bool)] = []
     private var isWriting = false
     private var pingNumber: UInt64 = 0
+    /// What the metric says already.
+    private var shownPending: Int64?
 
     init(
         _ connection: StreamConnection,
@@ -229,8 +231,10 @@ actor AgentSession: ReactorBound {
 
     private func showPending() {
         guard isGreeted, !isClosing else { return }
-        control.metrics.gauge(MetricNames.agentPendingBytes, labels: [agent.text])
-            .set(Int64(publisher.pendingByteCount))
+        let count = Int64(publisher.pendingByteCount)
+        guard count != shownPending else { return }
+        shownPending = count
+        control.metrics.gauge(MetricNames.agentPendingBytes, labels: [agent.text]).set(count)
     }
 
     /// The peer is not what it should be; nothing it sent is trusted any further.

@@ -53,6 +53,7 @@ extension Distribution {
     /// One stream per agent: a newer one replaces the older, which may be dead without knowing.
     private func attach(_ session: AgentSession) async {
         let older = sessions.updateValue(session, forKey: session.agent)
+        opened.count += 1
         published[session.agent] = nil
         floors[session.agent] = nil
         features[session.agent] = nil
@@ -60,6 +61,7 @@ extension Distribution {
         reported[session.agent] = nil
         departed[session.agent] = nil
         unsettled.remove(session.agent)
+        noteLag(of: session.agent)
         control.metrics.gauge(MetricNames.connectedAgents).set(Int64(sessions.count))
         // A dead peer takes its time to be told, which is no reason for the living one to wait.
         if let older {
@@ -86,7 +88,7 @@ extension Distribution {
         departed[session.agent] = isGone
         control.metrics.remove(MetricNames.agentPendingBytes, labels: [session.agent.text])
         control.metrics.gauge(MetricNames.connectedAgents).set(Int64(sessions.count))
-        countLagging()
+        noteLag(of: session.agent)
         flushSoon()
     }
 
@@ -114,6 +116,7 @@ extension Distribution {
         features[agent] = hello.features
         // Another version of the agent may need other sections at the same revision.
         if compiler.understands(hello.features, agent) { superseded.remove(agent) }
+        noteLag(of: agent)
         unpublished.insert(agent)
         wake()
         await showHealth(to: agent)
@@ -174,7 +177,7 @@ extension Distribution {
             mark: answer.mark,
             errors: answer.errors
         )
-        countLagging()
+        noteLag(of: session.agent)
         flushSoon()
     }
 
@@ -192,11 +195,15 @@ extension Distribution {
         )
     }
 
-    func countLagging() {
-        let count = published.count { agent, snapshot in
-            floors[agent]?.manifestHash != snapshot.hash
+    /// Keeps account of who does not enforce what was made for it, one agent at a time: with every
+    /// answer of every agent, looking at all of them would take the square of their number.
+    func noteLag(of agent: AgentName) {
+        if let snapshot = published[agent], floors[agent]?.manifestHash != snapshot.hash {
+            lagging.insert(agent)
+        } else {
+            lagging.remove(agent)
         }
-        control.metrics.gauge(MetricNames.laggingAgents).set(Int64(count))
+        control.metrics.gauge(MetricNames.laggingAgents).set(Int64(lagging.count))
     }
 
     private func flushSoon() {
@@ -282,6 +289,7 @@ extension Distribution {
             return .ahead
         }
         floors[agent] = mark
+        noteLag(of: agent)
         unpublished.insert(agent)
         wake()
         return .behind

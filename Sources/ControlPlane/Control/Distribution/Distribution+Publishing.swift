@@ -3,6 +3,7 @@ import Ledger
 import Mesh
 import Observability
 import Postgres
+import Reactor
 import Snapshot
 import Store
 import Wire
@@ -25,7 +26,10 @@ extension Distribution {
             guard case .gone(let complaint) = error else { throw error }
             return await halt(complaint.text)
         }
-        unpublished.formUnion(published.filter { isHalfOver($0.value.manifest) }.keys)
+        let now = control.now()
+        for (agent, snapshot) in published where Self.isHalfOver(snapshot.manifest, now) {
+            unpublished.insert(agent)
+        }
         try await publish()
         guard let revision, revision != before else { return }
         control.metrics.gauge(MetricNames.publishedRevision).set(revision)
@@ -58,9 +62,9 @@ extension Distribution {
         for agent in update.agents { await sessions[agent]?.checkIdentity() }
     }
 
-    private func isHalfOver(_ manifest: Manifest) -> Bool {
+    private static func isHalfOver(_ manifest: Manifest, _ now: Timestamp) -> Bool {
         let life = manifest.expires.duration(since: manifest.issued)
-        return control.now().duration(since: manifest.issued) >= life / 2
+        return now.duration(since: manifest.issued) >= life / 2
     }
 
     /// Signs, stores and shows what the waiting agents need.
@@ -69,32 +73,51 @@ extension Distribution {
         var retried: Set<AgentName> = []
         while haltReason == nil {
             unpublished.formIntersection(sessions.keys)
-            let batch = unpublished.sorted().prefix(Self.manifestsPerTransactionMax)
-            guard !batch.isEmpty else { break }
-            // Taken out before the work: who connects anew during it asks again and must be heard.
-            unpublished.subtract(batch)
-            do throws(ControlError) {
-                let refused = try await publish(Array(batch))
-                // What is stored is not what was published here: it is read, and judged, once.
-                for agent in refused where retried.insert(agent).inserted {
-                    published[agent] = nil
-                    unpublished.insert(agent)
+            guard !unpublished.isEmpty else { break }
+            let heads = try await control.audit.heads()
+            // Ordered once for all rounds: what comes meanwhile is the next loop's.
+            for batch in chunks(of: unpublished.sorted()) where haltReason == nil {
+                // Taken out before the work: who connects anew during it asks again and must be
+                // heard.
+                unpublished.subtract(batch)
+                do throws(ControlError) {
+                    let refused = try await publish(batch, heads)
+                    // What is stored is not what was published here: it is read, and judged, once.
+                    for agent in refused where retried.insert(agent).inserted {
+                        published[agent] = nil
+                        noteLag(of: agent)
+                        unpublished.insert(agent)
+                    }
+                } catch {
+                    unpublished.formUnion(batch)
+                    throw error
                 }
-            } catch {
-                unpublished.formUnion(batch)
-                throw error
             }
         }
-        countLagging()
+    }
+
+    private func chunks(of agents: [AgentName]) -> [[AgentName]] {
+        let step = Self.manifestsPerTransactionMax
+        return stride(from: 0, to: agents.count, by: step).map { start in
+            Array(agents[start..<min(start + step, agents.count)])
+        }
     }
 
     /// One round of `publish`.
     ///
     /// - Returns: agents whose stored manifest could not be replaced.
-    private func publish(_ batch: [AgentName]) async throws(ControlError) -> [AgentName] {
+    private func publish(
+        _ batch: [AgentName],
+        _ heads: [AuditHead]
+    ) async throws(ControlError) -> [AgentName] {
         let began = control.surroundings.instant()
+        // Signing takes a while: who connects anew meanwhile may understand something else, and is
+        // looked at in the next round.
+        let served = Dictionary(
+            batch.compactMap { agent in sessions[agent].map { (agent, $0) } },
+            uniquingKeysWith: { first, _ in first }
+        )
         let missing = batch.filter { published[$0] == nil }
-        let heads = try await control.audit.heads()
         let (rows, known) = try await control.read { database in
             (
                 try await PublicationRepository.manifests(of: missing, in: database),
@@ -112,9 +135,10 @@ extension Distribution {
             },
             now: control.now()
         )
-        var work = Work(plan: plan, key: key, settling: unsettled.intersection(batch))
+        var work = Work(settling: unsettled.intersection(batch))
         var stored: [AgentName: StoredManifest] = [:]
         for row in rows {
+            await reactor.breathe()
             if let manifest = StoredManifest(row, signedBy: snapshotKeys) {
                 stored[row.agent] = manifest
             } else {
@@ -129,19 +153,27 @@ extension Distribution {
             await halt(Self.setBack(ahead, epoch: head.0, revision: known))
             return []
         }
-        for agent in batch { prepare(agent, stored[agent], &work) }
-        let refused = try await store(work)
+        var orders: [ManifestSigner.Order] = []
+        for agent in batch where sessions[agent] != nil {
+            if let order = order(for: agent, stored[agent]) { orders.append(order) }
+            await reactor.breathe()
+        }
+        for outcome in await signer.outcomes(of: orders, plan, key) { take(outcome, &work) }
+        work.settling = work.settling.filter { sessions[$0] === served[$0] }
+        let refused = Set(try await store(work))
         // Whoever was stopped on the way may hold what others have replaced meanwhile.
         guard holdsLease else { throw Self.isOutOfTouch }
         lease.renewed(at: began)
-        for snapshot in work.shown
-        where !refused.contains(snapshot.manifest.agent) {
-            guard let session = sessions[snapshot.manifest.agent] else { continue }
-            published[snapshot.manifest.agent] = snapshot
+        for snapshot in work.shown where !refused.contains(snapshot.manifest.agent) {
+            let agent = snapshot.manifest.agent
+            guard let session = served[agent], sessions[agent] === session else { continue }
+            published[agent] = snapshot
+            noteLag(of: agent)
             await session.published(snapshot.publication)
+            await reactor.breathe()
         }
         try await supersede(work.conflicting)
-        return refused
+        return refused.sorted()
     }
 
     /// The keys that have ever been good for signing manifests.
@@ -151,10 +183,8 @@ extension Distribution {
 
     /// What one round signs.
     struct Work {
-        let plan: ManifestPlan
-        let key: SigningKey
         /// Agents that are looked at for the first time since they connected.
-        let settling: Set<AgentName>
+        var settling: Set<AgentName>
         /// To be stored.
         var signed: [PublishedSnapshot] = []
         /// To be shown: what was signed, and what was stored earlier and still holds.
@@ -164,48 +194,33 @@ extension Distribution {
         var forged: [PublishedManifest] = []
     }
 
-    private func prepare(
-        _ agent: AgentName,
-        _ stored: StoredManifest?,
-        _ work: inout Work
-    ) {
-        guard features[agent] != nil, let sections = compiler.sections(of: agent) else { return }
-        let previous =
-            published[agent].map { (manifest: $0.manifest, envelope: $0.envelope) }
-            ?? stored.map { (manifest: $0.manifest, envelope: $0.envelope) }
-        let outcome = work.plan.next(
-            for: agent,
-            after: previous.map { ($0.manifest, $0.envelope.payloadHash) },
+    /// What there is to be decided for an agent; nil for one that gets nothing.
+    private func order(for agent: AgentName, _ stored: StoredManifest?) -> ManifestSigner.Order? {
+        guard features[agent] != nil, let sections = compiler.sections(of: agent) else {
+            return nil
+        }
+        let known = published[agent]
+        return ManifestSigner.Order(
+            agent: agent,
+            previous: known.map { ($0.manifest, $0.hash) }
+                ?? stored.map { ($0.manifest, $0.envelope.payloadHash) },
+            unshown: known == nil ? stored : nil,
             floor: floors[agent],
             sections: sections,
             lifetime: compiler.configuration.manifestLifetime(of: agent)
         )
+    }
+
+    private func take(_ outcome: ManifestSigner.Outcome, _ work: inout Work) {
         switch outcome {
-        case .keep:
-            guard published[agent] == nil, let previous,
-                let snapshot = PublishedSnapshot(
-                    manifest: previous.manifest,
-                    envelope: previous.envelope,
-                    sections: sections
-                )
-            else { return }
-            work.shown.append(snapshot)
-        case .sign(let manifest):
-            guard let envelope = try? manifest.signed(by: work.key),
-                let snapshot = PublishedSnapshot(
-                    manifest: manifest,
-                    envelope: envelope,
-                    sections: sections
-                )
-            else {
-                return control.logger.error(
-                    "a manifest could not be signed",
-                    ["agent": .text(agent.text)]
-                )
-            }
+        case .nothing: break
+        case .shown(let snapshot): work.shown.append(snapshot)
+        case .signed(let snapshot):
             work.signed.append(snapshot)
             work.shown.append(snapshot)
-        case .supersede: work.conflicting.append(agent)
+        case .conflicting(let agent): work.conflicting.append(agent)
+        case .failed(let agent):
+            control.logger.error("a manifest could not be signed", ["agent": .text(agent.text)])
         }
     }
 

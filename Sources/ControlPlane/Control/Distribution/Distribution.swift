@@ -17,6 +17,7 @@ package actor Distribution: ReactorBound {
     package nonisolated let reactor: Reactor
     package nonisolated let control: ControlPlane
     nonisolated let services: DistributionServices
+    nonisolated let signer: ManifestSigner
 
     /// How often the revision is compared without being told.
     static let comparisonInterval = Duration.seconds(5)
@@ -24,6 +25,9 @@ package actor Distribution: ReactorBound {
     static let lifeSignInterval = Duration.seconds(5)
     /// How often what nobody needs any more is removed.
     static let housekeepingInterval = Duration.seconds(3_600)
+    /// Streams that must have been opened, with no more to follow, before the memory that their
+    /// handshakes have left behind goes back to the kernel.
+    static let openedMinToTrim = 256
     /// The most manifests that are signed and stored in one transaction.
     static let manifestsPerTransactionMax = 200
 
@@ -60,6 +64,8 @@ package actor Distribution: ReactorBound {
     var unsettled: Set<AgentName> = []
     /// What connected agents said they enforce.
     var floors: [AgentName: SnapshotMark] = [:]
+    /// Connected agents that do not enforce what was published to them.
+    var lagging: Set<AgentName> = []
     /// Agents that got a revision of their own in this process; a second time would be a loop.
     var superseded: Set<AgentName> = []
     /// When agents last said that they are reached elsewhere.
@@ -91,6 +97,9 @@ package actor Distribution: ReactorBound {
     private var sleeper: CheckedContinuation<Void, Never>?
     private var nextLifeSign: ContinuousClock.Instant?
     private var nextHousekeeping: ContinuousClock.Instant?
+    /// Streams that were opened since memory was given back, and how many there were at the last
+    /// life sign.
+    var opened = (count: 0, seen: 0)
 
     /// Publishes nothing before `run`.
     package init(control: ControlPlane, services: DistributionServices, on reactor: Reactor) {
@@ -98,6 +107,7 @@ package actor Distribution: ReactorBound {
         self.services = services
         self.reactor = reactor
         compiler = SectionCompiler(trustDomain: control.trustDomain)
+        signer = ManifestSigner(on: reactor)
     }
 
     /// Whether this replica publishes, for the readiness probe.
@@ -235,6 +245,14 @@ package actor Distribution: ReactorBound {
         }
     }
 
+    /// Going through the heap takes a while, so it waits until no more streams come.
+    private func trimAfterTheRush() {
+        defer { opened.seen = opened.count }
+        guard opened.count >= Self.openedMinToTrim, opened.count == opened.seen else { return }
+        opened.count = 0
+        ProcessLimits.trimHeap()
+    }
+
     private func giveLifeSign() async throws(ControlError) {
         let now = control.surroundings.instant()
         guard nextLifeSign.map({ now >= $0 }) ?? true, let revision, haltReason == nil else {
@@ -243,6 +261,7 @@ package actor Distribution: ReactorBound {
         // After a lapse the round begins anew, with a comparison.
         guard holdsLease || !lease.wasGranted else { return wake() }
         nextLifeSign = now + Self.lifeSignInterval
+        trimAfterTheRush()
         let server = control.serverName.text
         let agents = Array(sessions.keys)
         let loads = try await control.write { database in

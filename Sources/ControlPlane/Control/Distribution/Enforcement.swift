@@ -45,26 +45,31 @@ package struct Enforcement: Sendable {
         defer { control.enforcementWaiters.withLock { $0 -= 1 } }
         var looks = 0
         while true {
-            let progress = try await control.read { database in
-                try await AgentStateRepository.progress(of: revision, in: database)
+            let isComplete = try await control.read { database in
+                try await AgentStateRepository.isEnforced(revision, in: database)
             }
-            let isComplete = progress.pending.isEmpty
             let isOver =
                 !mayWait || control.surroundings.instant() >= deadline || Task.isCancelled
-            if isComplete || isOver {
-                return EnforcementReport(
-                    revision: revision,
-                    acknowledged: progress.acknowledged,
-                    pending: progress.pending,
-                    isComplete: isComplete
-                )
-            }
+            if isComplete || isOver { return try await report(revision) }
             looks += 1
             // The more there are who wait, the less often each looks.
             let crowd = control.enforcementWaiters.withLock { max(1, $0 / Self.waitersPerPause) }
             let pause = (looks < Self.looksInARow ? Self.pauses.0 : Self.pauses.1) * crowd
             try? await control.pool.reactor.sleep(for: pause)
         }
+    }
+
+    /// Names everybody, which for a large mesh costs too much to be done with every look.
+    private func report(_ revision: Int64) async throws(ControlError) -> EnforcementReport {
+        let progress = try await control.read { database in
+            try await AgentStateRepository.progress(of: revision, in: database)
+        }
+        return EnforcementReport(
+            revision: revision,
+            acknowledged: progress.acknowledged,
+            pending: progress.pending,
+            isComplete: progress.pending.isEmpty
+        )
     }
 }
 

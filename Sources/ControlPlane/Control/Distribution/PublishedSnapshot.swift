@@ -5,9 +5,10 @@ import Store
 import Wire
 
 /// What was signed for an agent, as its stream shows it and as it is stored.
+///
+/// There is one for every connected agent: it keeps no second copy of the signed bytes.
 struct PublishedSnapshot: Sendable {
     let manifest: Manifest
-    let envelope: Envelope
     let publication: Publication
 
     /// Nil if the parts do not fit each other or a frame.
@@ -20,11 +21,10 @@ struct PublishedSnapshot: Sendable {
             )
         else { return nil }
         self.manifest = manifest
-        self.envelope = envelope
         self.publication = publication
     }
 
-    var hash: SHA256Digest { envelope.payloadHash }
+    var hash: SHA256Digest { publication.mark.manifestHash }
 
     var row: PublishedManifest {
         PublishedManifest(
@@ -32,7 +32,7 @@ struct PublishedSnapshot: Sendable {
             epoch: Int64(clamping: manifest.epoch),
             revision: Int64(clamping: manifest.revision),
             hash: hash,
-            sectionsHash: manifest.sectionsHash,
+            sectionsHash: publication.mark.sectionsHash,
             sectionHashes: manifest.sections.map(\.hash),
             envelope: publication.envelope,
             issuedAt: manifest.issued,

@@ -1,5 +1,6 @@
 import Mesh
 import Postgres
+import Reactor
 import Store
 
 /// Reads the configuration as it was at one revision, in whole or what changed since another.
@@ -8,6 +9,9 @@ import Store
 struct ConfigurationLoader: Sendable {
     /// More changes than these are cheaper read as a whole.
     private static let changesMax = 2_000
+
+    /// Rows that are read and decoded at one go; the reactor serves others between two pages.
+    private static let pageRows = 250
 
     /// What a reader has to do to be at `revision`.
     struct Update: Sendable {
@@ -158,7 +162,8 @@ struct ConfigurationLoader: Sendable {
     ) async throws {
         var after: String?
         repeat {
-            after = try await read(after, 1_000)
+            after = try await read(after, Self.pageRows)
+            await control.pool.reactor.breathe()
         } while after != nil
     }
 
@@ -172,17 +177,17 @@ struct ConfigurationLoader: Sendable {
             guardedBy: control.rowGuard,
             in: database
         ).map(\.value)
+        let byName = Self.index(agents, by: \.name)
         entries += touched.agents.map { name in
-            .agent(name, agents.first { $0.name == name }.map(Self.agent))
+            .agent(name, byName[name].map(Self.agent))
         }
         let services = try await ServiceRepository.find(
             touched.services,
             guardedBy: control.rowGuard,
             in: database
         )
-        entries += touched.services.map { name in
-            .service(name, services.first { $0.value.name == name }?.value)
-        }
+        let byServiceName = Self.index(services.map(\.value), by: \.name)
+        entries += touched.services.map { .service($0, byServiceName[$0]) }
         let placements = Set(
             try await PlacementRepository.find(
                 touched.placements,
@@ -196,14 +201,14 @@ struct ConfigurationLoader: Sendable {
             guardedBy: control.rowGuard,
             in: database
         )
+        let byPlacement = Dictionary(grouping: instances.map(\.value)) {
+            Placement(service: $0.service, agent: $0.agent)
+        }
         entries += touched.instances.map { key in
             .instance(
                 key.placement,
                 key.name,
-                instances.first {
-                    Placement(service: $0.value.service, agent: $0.value.agent) == key.placement
-                        && $0.value.name == key.name
-                }?.value
+                byPlacement[key.placement]?.first { $0.name == key.name }
             )
         }
         let upstreams = try await UpstreamRepository.find(
@@ -211,11 +216,12 @@ struct ConfigurationLoader: Sendable {
             guardedBy: control.rowGuard,
             in: database
         )
+        let byAgent = Dictionary(grouping: upstreams.map(\.value), by: \.agent)
         entries += touched.upstreams.map { key in
             .upstream(
                 key.agent,
                 port: key.port,
-                upstreams.first { $0.value.agent == key.agent && $0.value.port == key.port }?.value
+                byAgent[key.agent]?.first { $0.port == key.port }
             )
         }
         let rules = try await IntentionRepository.find(
@@ -223,16 +229,20 @@ struct ConfigurationLoader: Sendable {
             guardedBy: control.rowGuard,
             in: database
         )
+        let byKey = Self.index(rules.map(\.value)) {
+            IntentionRepository.Key(destination: $0.destination, source: $0.source)
+        }
         entries += touched.intentions.map { key in
-            .intention(
-                destination: key.destination,
-                source: key.source,
-                rules.first {
-                    $0.value.destination == key.destination && $0.value.source == key.source
-                }?.value
-            )
+            .intention(destination: key.destination, source: key.source, byKey[key])
         }
         return entries
+    }
+
+    private static func index<Value, Key: Hashable>(
+        _ values: [Value],
+        by key: (Value) -> Key
+    ) -> [Key: Value] {
+        Dictionary(values.map { (key($0), $0) }, uniquingKeysWith: { first, _ in first })
     }
 
     /// An address that reads as none is one that nobody is sent to.

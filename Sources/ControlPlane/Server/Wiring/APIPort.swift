@@ -3,6 +3,7 @@ import Control
 import HTTP
 import Mesh
 import Observability
+import Postgres
 import Reactor
 import TLS
 import Transport
@@ -37,6 +38,11 @@ enum APIPort {
                     isComplete: false
                 )
             }
+        }
+        services.metrics = {
+            let turn = control.pool.reactor.longestTurn / .milliseconds(1)
+            control.metrics.gauge(MetricNames.reactorLongestTurn).set(Int64(turn))
+            return control.metrics.prometheusText()
         }
         services.readiness += [
             APIServices.ReadinessCheck("distribution") {

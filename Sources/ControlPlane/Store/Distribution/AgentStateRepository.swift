@@ -213,25 +213,7 @@ package enum AgentStateRepository {
     ) async throws(PostgresError) -> EnforcementProgress {
         let rows = try await transaction.query(
             """
-            SELECT agent, is_given AND enforces AS is_done
-            FROM (
-                SELECT state.agent,
-                    coalesce(manifests.revision >= \(revision), false) AS is_given,
-                    coalesce(
-                        state.epoch = manifests.epoch AND state.revision >= \(revision)
-                            OR state.epoch > manifests.epoch,
-                        false
-                    ) AS enforces,
-                    state.settled AND (
-                        state.connected_server IS NULL OR publishers.revision >= \(revision)
-                    ) AS is_compared
-                FROM turnpike.agent_state AS state
-                LEFT JOIN turnpike.manifests ON manifests.agent = state.agent
-                LEFT JOIN turnpike.publishers ON publishers.server = state.connected_server
-                WHERE state.last_seen > now() - interval '60 seconds'
-                    AND (state.connected_server IS NOT NULL OR NOT state.settled)
-            ) AS live
-            WHERE is_given OR is_compared IS NOT TRUE
+            SELECT agent, is_given AND enforces AS is_done \(fragment: concerned(by: revision))
             ORDER BY agent
             """
         )
@@ -245,6 +227,44 @@ package enum AgentStateRepository {
             }
         }
         return progress
+    }
+
+    /// Live agents that a revision concerns, or of which that is not known yet.
+    private static func concerned(by revision: Int64) -> SQL {
+        """
+        FROM (
+            SELECT state.agent,
+                coalesce(manifests.revision >= \(revision), false) AS is_given,
+                coalesce(
+                    state.epoch = manifests.epoch AND state.revision >= \(revision)
+                        OR state.epoch > manifests.epoch,
+                    false
+                ) AS enforces,
+                state.settled AND (
+                    state.connected_server IS NULL OR publishers.revision >= \(revision)
+                ) AS is_compared
+            FROM turnpike.agent_state AS state
+            LEFT JOIN turnpike.manifests ON manifests.agent = state.agent
+            LEFT JOIN turnpike.publishers ON publishers.server = state.connected_server
+            WHERE state.last_seen > now() - interval '60 seconds'
+                AND (state.connected_server IS NOT NULL OR NOT state.settled)
+        ) AS live
+        WHERE (is_given OR is_compared IS NOT TRUE)
+        """
+    }
+
+    /// Whether `progress` names nobody who is pending, without a row for each agent.
+    package static func isEnforced(
+        _ revision: Int64,
+        in transaction: PostgresTransaction
+    ) async throws(PostgresError) -> Bool {
+        try await transaction.query(
+            """
+            SELECT NOT EXISTS (
+                SELECT \(fragment: concerned(by: revision)) AND NOT (is_given AND enforces)
+            )
+            """
+        ).single().decode(at: 0)
     }
 
     /// The live replicas, each with the agents that are connected to it.

@@ -28,6 +28,7 @@ package final class Reactor: @unchecked Sendable {
     let bell: Descriptor
     let mailbox = Mutex(Mailbox())
     private let owner: Atomic<UInt>
+    private let longestTurnNanoseconds = Atomic<Int64>(0)
 
     /// The time as read once per turn; for deadlines, not for measuring.
     package private(set) var now: Instant = .now
@@ -76,6 +77,13 @@ extension Reactor {
     ///
     /// From any thread.
     package var isCurrent: Bool { owner.load(ordering: .relaxed) == clinux_thread_identity() }
+
+    /// The longest that this reactor has been at work without looking at its descriptors.
+    ///
+    /// From any thread.
+    package var longestTurn: Duration {
+        .nanoseconds(longestTurnNanoseconds.load(ordering: .relaxed))
+    }
 
     /// Traps in debug builds when called off the reactor's thread: a bug of ours.
     @inline(__always)
@@ -146,6 +154,16 @@ extension Reactor {
         if mailWaits { takeMail() }
         runJobs()
         runDeferred()
+        noteTurn()
+    }
+
+    /// Remembers the longest turn, which is how long everybody else had to wait.
+    private func noteTurn() {
+        let took = now.duration(to: .now).components
+        let nanoseconds = took.seconds * 1_000_000_000 + took.attoseconds / 1_000_000_000
+        if nanoseconds > longestTurnNanoseconds.load(ordering: .relaxed) {
+            longestTurnNanoseconds.store(nanoseconds, ordering: .relaxed)
+        }
     }
 
     /// 0 while work is queued, else the time to the next timer, at most an hour.

@@ -25,6 +25,14 @@ extension Reactor {
         try await sleep(until: Instant.now.advanced(by: duration))
     }
 
+    /// Lets everybody else have a turn if this one has lasted for `slice`; for long loops.
+    ///
+    /// From any task; there is nobody to make room for off the reactor's thread.
+    package func breathe(slice: Duration = .milliseconds(4)) async {
+        guard isCurrent, now.duration(to: .now) >= slice else { return }
+        try? await sleep(for: .zero)
+    }
+
     /// Suspends the task until an instant.
     ///
     /// From any task; ends early with an error when cancelled.

@@ -53,6 +53,8 @@ package struct Manifest: Hashable, Sendable {
     package var auditHeads: [AuditHeadNote]
     /// In the order of kind and name, each once.
     package let sections: [SectionReference]
+    /// SHA-256 over the list of sections: what must be the same at the same revision.
+    package let sectionsHash: SHA256Digest
 
     /// A manifest, with heads and sections in one order whatever the order they are given in.
     package init(
@@ -79,11 +81,7 @@ package struct Manifest: Hashable, Sendable {
         self.trustHash = trustHash
         self.auditHeads = auditHeads.sorted { $0.writer < $1.writer }
         self.sections = sections.sorted()
-    }
-
-    /// SHA-256 over the list of sections: what must be the same at the same revision.
-    package var sectionsHash: SHA256Digest {
-        SHA256.digest(of: JSON.canonical(.list(sections.map(\.document))))
+        sectionsHash = SHA256.digest(of: JSON.canonical(.list(self.sections.map(\.document))))
     }
 
     /// Signs the manifest with a snapshot key.

@@ -61,6 +61,11 @@ package struct FrameDecoder: Sendable {
         let payloadStart = start + Frame.headerByteCount
         let payload = Array(buffer[payloadStart..<(payloadStart + byteCount)])
         start = payloadStart + byteCount
+        if start == buffer.count {
+            // A quiet stream keeps no room for its longest frame.
+            buffer = []
+            start = 0
+        }
         do throws(SnapshotFormatError) {
             return try Message(kind, payload: payload)
         } catch {

@@ -134,6 +134,8 @@ final class StreamPort {
             case .endOfFile: throw .closed
             }
         }
+        // A quiet stream keeps no room for what it once had to send.
+        unsent.removeAll()
         return true
     }
 

@@ -108,21 +108,22 @@ package struct FieldValue: Sendable {
 
     /// One of the texts of `allowed`.
     package func choice(of allowed: [String]) throws(FieldError) -> String {
-        let hint = "one of \(allowed.joined(separator: ", ")) is allowed"
-        guard let text = document.text else { throw wrongType("a string", hint: hint) }
         // Strings that are canonically equivalent compare equal: only the bytes we know go on.
-        guard let known = allowed.first(where: { $0 == text }) else {
-            throw error("this value is not one of the allowed", hint: hint)
+        if let text = document.text, let known = allowed.first(where: { $0 == text }) {
+            return known
         }
-        return known
+        let hint = "one of \(allowed.joined(separator: ", ")) is allowed"
+        if document.text == nil { throw wrongType("a string", hint: hint) }
+        throw error("this value is not one of the allowed", hint: hint)
     }
 
     /// One of the cases of an enum, by its text.
     package func choice<T>(as type: T.Type) throws(FieldError) -> T
     where T: RawRepresentable<String> & CaseIterable {
-        let text = try choice(of: type.allCases.map(\.rawValue))
-        guard let value = T(rawValue: text) else { throw wrongType("a string") }
-        return value
+        if let text = document.text, let value = T(rawValue: text) { return value }
+        // The texts of all cases are put together only for a complaint.
+        _ = try choice(of: type.allCases.map { $0.rawValue })
+        throw wrongType("a string")
     }
 
     /// A text that `parse` reads; its error becomes the problem, so it must not hold the text.
