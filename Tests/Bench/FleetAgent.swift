@@ -7,7 +7,7 @@ import Wire
 
 /// One simulated agent: the real stream and the real state machine, with no disk and no listeners.
 actor FleetAgent: ReactorBound {
-    private static let retryPause = Duration.milliseconds(50)
+    private static let retryPause = Duration.seconds(1)
 
     /// What has happened to it, in wall-clock nanoseconds.
     struct Record: Sendable {

@@ -57,7 +57,7 @@ enum Program {
                 )
                 try await load.measure()
             default:
-                complain("usage: leaves|reads|enrol|fleet|origin|load, see Tests/Bench/Program.swift")
+                complain("usage: leaves|reads|enrol|fleet|origin|load, see Program.swift")
                 exit(2)
             }
         } catch {

@@ -30,6 +30,7 @@ for size, limit in ((1_000, 250), (10_000, 1_000)):
     ]
 ROWS += [
     ("cold_listening_s", "cold start: the ports listen", "s", "{:.2f}", None, False),
+    ("cold_ready_s", "cold start: the configuration is read", "s", "{:.2f}", None, False),
     ("cold_first_s", "cold start: first snapshot", "s", "{:.2f}", 3, False),
     ("cold_all_s", "cold start: last of 1,000 agents", "s", "{:.2f}", None, False),
     ("cold_pause_ms", "largest pause of a reactor", "ms", "{:.0f}", 20, False),

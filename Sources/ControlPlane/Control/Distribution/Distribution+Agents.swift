@@ -17,6 +17,14 @@ extension Distribution {
     /// From any task. The peer's certificate has led to a root of the mesh; whether it is an agent
     /// of ours is asked here.
     package nonisolated func serve(_ connection: StreamConnection, peer: AgentPeer) async {
+        // Asked for first, since it costs nothing: at a start everybody comes at once.
+        guard let chain = await trustIfPublishing() else {
+            return await AgentSession.refuse(
+                connection,
+                "not_ready",
+                "this server has not read its configuration yet; try another"
+            )
+        }
         let agent: AgentName
         do throws(ControlError) {
             agent = try await services.agentIdentity(peer)
@@ -26,13 +34,6 @@ extension Distribution {
                 ["peer": .text(peer.spiffeID), "error": .describing(error)]
             )
             return await AgentSession.refuse(connection, error.code, error.description)
-        }
-        guard let chain = await trustIfPublishing() else {
-            return await AgentSession.refuse(
-                connection,
-                "not_ready",
-                "this server has not read its configuration yet; try another"
-            )
         }
         let session = AgentSession(
             connection,
