@@ -130,3 +130,61 @@ struct RenewalMachineTests {
         #expect(machine.ticked(now: now + .seconds(50_000)) == [.request(id: 1, .agent)])
     }
 }
+
+@Suite struct RenewalStormTests {
+    @Test func aThousandLeavesOfOneMomentRenewOverTheWholeWindow() {
+        let start = Timestamp(secondsSinceEpoch: 1_900_000_000)
+        let life = Duration.seconds(3_600)
+        var generator = SystemRandomNumberGenerator()
+        var slots: [Int: Int] = [:]
+        for _ in 0..<1_000 {
+            let schedule = RenewalSchedule(
+                notBefore: start,
+                notAfter: start + life,
+                jitter: Double.random(in: 0...1, using: &generator)
+            )
+            let pause = schedule.renewAt - start
+            #expect(pause >= life * 0.5 && pause <= life * 0.7)
+            slots[Int(pause.components.seconds - 1_800) / 72, default: 0] += 1
+        }
+        // Ten slots of 72 s: 100 each, and half as many again would be a storm.
+        #expect(slots.filter { $0.key < 10 }.count == 10)
+        #expect(slots.values.allSatisfy { $0 < 160 }, "\(slots)")
+    }
+
+    @Test func whatLeavesIsReplacedEarlyAndNothingIsPutOff() throws {
+        var machine = RenewalMachine()
+        let start = Timestamp(secondsSinceEpoch: 1_900_000_000)
+        machine.held(
+            .agent,
+            RenewalSchedule(notBefore: start, notAfter: start + .seconds(3_600), jitter: 0)
+        )
+        machine.hasten(.agent, to: start + .seconds(2_000))
+        #expect(machine.ticked(now: start + .seconds(1_700)).isEmpty)
+        machine.hasten(.agent, to: start + .seconds(60))
+        #expect(machine.ticked(now: start + .seconds(59)).isEmpty)
+        #expect(machine.ticked(now: start + .seconds(60)) == [.request(id: 1, .agent)])
+    }
+
+    @Test func nearTheEndItIsTriedEveryTenSeconds() {
+        var machine = RenewalMachine()
+        let start = Timestamp(secondsSinceEpoch: 1_900_000_000)
+        let schedule = RenewalSchedule(
+            notBefore: start,
+            notAfter: start + .seconds(36_000),
+            jitter: 0
+        )
+        machine.held(.agent, schedule)
+        var now = start + .seconds(32_400)
+        #expect(schedule.zone(at: now) == .critical && schedule.share(at: now) == 0.9)
+        for id in 1...UInt64(9) {
+            #expect(machine.ticked(now: now) == [.request(id: id, .agent)])
+            machine.failed(id, retryAfter: nil, now: now, jitter: 1)
+            now = now + RenewalMachine.criticalPause
+        }
+        // Who says when to come back is heard.
+        #expect(machine.ticked(now: now) == [.request(id: 10, .agent)])
+        machine.failed(10, retryAfter: .seconds(60), now: now, jitter: 1)
+        #expect(machine.ticked(now: now + .seconds(59)).isEmpty)
+    }
+}

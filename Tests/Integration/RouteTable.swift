@@ -42,6 +42,7 @@ struct RouteTable: Sendable {
                 ("source_namespace", "default"), ("source", name),
                 ("accessor", "01900000-0000-7000-8000-000000000001"),
                 ("id", "01900000-0000-7000-8000-000000000002"),
+                ("subject", "root"), ("step", "prepare"),
             ]
         }
 
@@ -58,6 +59,7 @@ struct RouteTable: Sendable {
             case "putPolicy": return #"{"paths":{"status":["read"]}}"#
             case "createToken": return #"{"display_name":"x","policies":["read-only"]}"#
             case "enroll": return #"{"secret":"AAAA","csr":"AAAA"}"#
+            case "submitTrustDocument": return #"{"envelope":"AAAA"}"#
             default: return "{}"
             }
         }

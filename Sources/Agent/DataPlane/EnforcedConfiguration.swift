@@ -14,6 +14,8 @@ package final class EnforcedConfiguration: Sendable {
     package let identities: [ServiceName: ServiceIdentity]
     /// Checks peers against the roots of the trust document.
     package let validator: SVIDValidator
+    /// The roots of the trust document, and those that were taken out of it in good order.
+    package let trustedRoots: TrustedRoots
     /// The hash of the trust document; another one empties the caches of verified peers.
     package let trustHash: SHA256Digest
 
@@ -21,8 +23,10 @@ package final class EnforcedConfiguration: Sendable {
         snapshot: ValidatedSnapshot,
         identities: [ServiceName: ServiceIdentity],
         validator: SVIDValidator,
+        trustedRoots: TrustedRoots,
         trustHash: SHA256Digest
     ) {
+        self.trustedRoots = trustedRoots
         self.snapshot = snapshot
         self.identities = identities
         self.validator = validator
@@ -48,6 +52,7 @@ extension EnforcedConfiguration {
                 trustDomain: trust.document.trustDomain.text,
                 roots: roots
             ),
+            trustedRoots: TrustedRoots(trust.document),
             trustHash: trust.hash
         )
     }
@@ -64,6 +69,9 @@ extension EnforcedConfiguration {
         guard identity.notBefore.secondsSinceEpoch <= now.secondsSinceEpoch else {
             return .refused(.ownCertificateNotYetValid)
         }
+        guard !snapshot.revocations.contains(identity.serialNumber) else {
+            return .refused(.leafRevoked)
+        }
         return identity.isValid(at: now) ? .valid(identity) : .refused(.ownCertificateExpired)
     }
 }
@@ -72,6 +80,8 @@ extension EnforcedConfiguration {
 package struct ServiceIdentity: Sendable {
     /// Chain and key.
     package let credentials: TLSCredentials
+    /// The leaf's serial number, big-endian.
+    package let serialNumber: [UInt8]
     /// The first second of validity of the whole chain.
     package let notBefore: Timestamp
     /// The last second of validity of the whole chain, inclusive.
@@ -81,11 +91,13 @@ package struct ServiceIdentity: Sendable {
     package init(chain: [[UInt8]], key: SigningKey) throws(ServiceIdentityError) {
         var notBefore = Timestamp.distantPast
         var notAfter = Timestamp.distantFuture
+        var serialNumber: [UInt8]?
         for bytes in chain {
             do {
                 let certificate = try Certificate(der: bytes)
                 notBefore = max(notBefore, certificate.notBefore)
                 notAfter = min(notAfter, certificate.notAfter)
+                serialNumber = serialNumber ?? certificate.serialNumber
             } catch {
                 throw .certificate(error)
             }
@@ -95,6 +107,7 @@ package struct ServiceIdentity: Sendable {
         } catch {
             throw .credentials(error)
         }
+        self.serialNumber = serialNumber ?? []
         self.notBefore = notBefore
         self.notAfter = notAfter
     }

@@ -17,6 +17,7 @@ enum Program {
         turnpike-server restore --from FILE …                      (`restore` alone explains it)
         turnpike-server database move | upgrade …                  (`database` alone explains it)
         turnpike-server snapshot sign -f FILE --out DIRECTORY …    (`snapshot` alone explains it)
+        turnpike-server trust sign|replace-keys …                  (`trust` alone explains it)
         turnpike-server version
 
         Settings, as flags; in the file as `api: {listen: …}`, in the environment as
@@ -46,6 +47,7 @@ enum Program {
         case "restore": try RestoreCommand.perform(rest)
         case "database": try DatabaseCommand.perform(rest)
         case "snapshot": try SnapshotCommand.perform(rest)
+        case "trust": try TrustCommand.perform(rest)
         case "version", "--version": Console.say("turnpike-server \(version)")
         case "help", "--help", "-h": Console.say(help + "\n\n" + ServerSettings.table.help)
         case .some(let word):

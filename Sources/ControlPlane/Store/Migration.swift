@@ -38,6 +38,7 @@ package struct Migration: Equatable, Sendable {
         Migration(version: 7, name: "integrity", text: PackageResources.m0007_integrity_sql),
         Migration(version: 8, name: "traffic", text: PackageResources.m0008_traffic_sql),
         Migration(version: 9, name: "replicas", text: PackageResources.m0009_replicas_sql),
+        Migration(version: 10, name: "revocation", text: PackageResources.m0010_revocation_sql),
     ]
 }
 

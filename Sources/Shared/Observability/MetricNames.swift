@@ -144,6 +144,14 @@ package enum MetricNames {
         labels: ["subject"]
     )
 
+    /// How close each certificate has come to its end.
+    package static let agentCertificateLifeUsed = MetricDefinition(
+        "turnpike_agent_certificate_life_used_percent",
+        .gauge,
+        help: "How much of the life of a certificate is over, in percent.",
+        labels: ["subject"]
+    )
+
     /// Evidence on disk.
     package static let agentSpooledBytes = MetricDefinition(
         "turnpike_agent_evidence_spooled_bytes",
@@ -290,6 +298,14 @@ package enum MetricNames {
         help: "Agents that were asked to move to a replica with fewer of them."
     )
 
+    /// How close what signs has come to its end.
+    package static let authorityLifeUsed = MetricDefinition(
+        "turnpike_server_authority_life_used_percent",
+        .gauge,
+        help: "How much of the life of a certificate authority is over, in percent.",
+        labels: ["kind"]
+    )
+
     /// All of them; a test checks the names.
     package static let all: [MetricDefinition] = [
         labelSetsOverflowed, rowMACFailures, callRefusals,
@@ -308,6 +324,7 @@ package enum MetricNames {
         agentRenewals,
         agentRenewalFailures,
         agentCertificateBudget,
+        agentCertificateLifeUsed,
         agentSpooledBytes,
         agentDroppedDecisions,
         agentConnectRetries, agentEjections, agentInstances, agentHealthChanges,
@@ -315,6 +332,6 @@ package enum MetricNames {
         connectedAgents, agentPendingBytes, laggingAgents, publishedRevision, publishingHalted,
         snapshotsSigned,
         agentStreamBytes, snapshotRefusals, sectionFaults, evidenceReceived, evidenceDropped,
-        evidenceAlarms, publishingLeasesLost, agentsMoved,
+        evidenceAlarms, publishingLeasesLost, agentsMoved, authorityLifeUsed,
     ]
 }

@@ -40,13 +40,17 @@ package struct PeerIdentity: Equatable, Sendable {
     package let leafDigest: [UInt8]
     /// The leaf's expiry; connections that outlive it need a reason.
     package let notAfter: Timestamp
+    /// SHA-256 of the root that the chain was verified under; empty where nobody asks.
+    package let root: [UInt8]
 
     package init(
         name: String,
         serialNumber: [UInt8],
         leafDigest: [UInt8],
-        notAfter: Timestamp
+        notAfter: Timestamp,
+        root: [UInt8] = []
     ) {
+        self.root = root
         self.name = name
         self.serialNumber = serialNumber
         self.leafDigest = leafDigest

@@ -59,6 +59,10 @@ struct PeerVerification: Sendable {
             latestRefusal = refusal.reason
             return .refuse(PeerRefusal(refusal.kind, reason: refusal.problem))
         case .success(let found):
+            if configuration?.snapshot.revocations.contains(found.serialNumber) ?? true {
+                latestRefusal = .leafRevoked
+                return .refuse(PeerRefusal(.revoked, reason: "the certificate is revoked"))
+            }
             if let expected, found.name != expected.description {
                 latestRefusal = .upstreamIdentityMismatch
                 return .refuse(
@@ -166,13 +170,13 @@ private struct Rejection: Error {
 }
 
 extension SVIDValidator.Identity {
-    /// Without a serial number: nothing here compares one, and the cache does not keep it.
     fileprivate func peerIdentity(leafDigest: SHA256Digest) -> PeerIdentity {
         PeerIdentity(
             name: spiffeID,
-            serialNumber: [],
+            serialNumber: serialNumber,
             leafDigest: leafDigest.bytes,
-            notAfter: notAfter
+            notAfter: notAfter,
+            root: root.bytes
         )
     }
 }

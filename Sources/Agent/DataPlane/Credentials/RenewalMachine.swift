@@ -25,6 +25,8 @@ package enum CertificateSubject: Hashable, Sendable, CustomStringConvertible {
 package struct RenewalMachine: Sendable {
     /// How long an answer may take.
     package static let answerTimeout = Duration.seconds(30)
+    /// The longest pause between attempts once 90 % of a life are over.
+    package static let criticalPause = Duration.seconds(10)
     /// The most requests under way at once.
     package static let pendingMax = 16
 
@@ -103,6 +105,13 @@ package struct RenewalMachine: Sendable {
         return actions
     }
 
+    /// The certificate that is held should be replaced by then; what is planned earlier stays.
+    package mutating func hasten(_ subject: CertificateSubject, to time: Timestamp) {
+        guard var entry = entries[subject], entry.schedule != nil else { return }
+        entry.nextAttempt = min(entry.nextAttempt, time)
+        entries[subject] = entry
+    }
+
     /// Whose answer it is; nil for one that nobody waits for.
     package func subject(of id: UInt64) -> CertificateSubject? {
         entries.first { $0.value.pending?.id == id }?.key
@@ -116,7 +125,10 @@ package struct RenewalMachine: Sendable {
         jitter: Double
     ) {
         guard let subject = subject(of: id), var entry = entries[subject] else { return }
-        let pause = entry.backoff.failed(jitter: jitter)
+        var pause = entry.backoff.failed(jitter: jitter)
+        if let zone = entry.schedule?.zone(at: now), zone == .critical {
+            pause = min(pause, Self.criticalPause)
+        }
         entry.nextAttempt = now + max(pause, retryAfter ?? .zero)
         entry.pending = nil
         entries[subject] = entry

@@ -36,10 +36,15 @@ package struct RenewalSchedule: Hashable, Sendable {
     /// The zone at a moment.
     package func zone(at now: Timestamp) -> Zone {
         guard now.secondsSinceEpoch <= notAfter.secondsSinceEpoch else { return .expired }
-        let life = Double(max((notAfter - notBefore).nanosecondsClamped, 1))
-        let used = Double((now - notBefore).nanosecondsClamped) / life
+        let used = share(at: now)
         if used >= 0.9 { return .critical }
         return used >= 0.8 ? .late : .fresh
+    }
+
+    /// How much of the life is over, from 0 to 1 and beyond.
+    package func share(at now: Timestamp) -> Double {
+        let life = Double(max((notAfter - notBefore).nanosecondsClamped, 1))
+        return Double((now - notBefore).nanosecondsClamped) / life
     }
 
     /// How long new connections go on without a control plane; zero once it has expired.

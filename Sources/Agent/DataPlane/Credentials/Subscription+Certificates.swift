@@ -90,6 +90,7 @@ extension Subscription {
         case .forget(let service):
             identities[service] = nil
             metrics.forget(.service(service))
+            zones[.service(service)] = nil
             do throws(FileError) {
                 try leaves.forget(service)
             } catch {

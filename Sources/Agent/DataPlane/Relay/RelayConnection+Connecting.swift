@@ -153,6 +153,7 @@ extension RelayConnection {
         case .valid(let identity): own = identity
         case .refused(let reason): return refuse(.refused(reason))
         }
+        ownSerialNumber = own.serialNumber
         let expected = SPIFFEID(
             service: route.destination.service,
             in: route.destination.trustDomain

@@ -20,6 +20,7 @@ extension RelayConnection {
             return cut(.refused(.leafExpired))
         }
         if isDrained, isInbound { return cut(.refused(.instanceDrained)) }
+        if let reason = lapse(configuration, now: now) { return cut(.refused(reason)) }
         if isInbound {
             guard let name = session?.serverName else { return cut(.refused(.policyChanged)) }
             let question = LiveQuestion(serverName: name, source: permit.source)
@@ -30,6 +31,25 @@ extension RelayConnection {
             self.permit = permit.renewed(ruling, revision: snapshot.revision)
         } else {
             decideOutboundAgain(permit, configuration)
+        }
+    }
+
+    /// Why what both sides have shown counts no longer; nil while it counts.
+    ///
+    /// A certificate is also looked at again when the handshake ends: a peer may begin one, show
+    /// its certificate, and finish much later.
+    func lapse(_ configuration: EnforcedConfiguration, now: Timestamp) -> DecisionReason? {
+        let revocations = configuration.snapshot.revocations
+        if !revocations.isEmpty, revocations.contains(ownSerialNumber) { return .leafRevoked }
+        guard let peer = session?.peer else { return nil }
+        if !revocations.isEmpty, revocations.contains(peer.serialNumber) { return .leafRevoked }
+        switch configuration.trustedRoots.verdict(on: peer.root) {
+        case .trusted: return nil
+        case .distrusted: return .untrustedChain
+        case .retired:
+            // Its leaf vouches for it until its end, and nobody vouches for the leaf any more.
+            let hasEnded = now.secondsSinceEpoch > peer.notAfter.secondsSinceEpoch
+            return hasEnded ? nil : .untrustedChain
         }
     }
 

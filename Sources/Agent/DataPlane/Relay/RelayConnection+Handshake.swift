@@ -22,6 +22,11 @@ extension RelayConnection {
             return refuse(.refused(.noClientCertificate))
         }
         lane.handshakeEnded(self)
+        if let configuration = lane.configuration,
+            let reason = lapse(configuration, now: lane.settings.now())
+        {
+            return refuse(.refused(reason), source: id)
+        }
         leavesEnd = min(leavesEnd, peer.notAfter)
         lane.watch(leavesEnd)
         if isInbound {
@@ -116,6 +121,7 @@ extension RelayConnection {
             self.permit = permit
             if let own = lane.configuration?.identities[permit.destination] {
                 leavesEnd = min(leavesEnd, own.notAfter)
+                ownSerialNumber = own.serialNumber
                 lane.watch(leavesEnd)
             }
             phase = .connecting

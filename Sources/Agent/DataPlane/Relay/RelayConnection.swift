@@ -49,6 +49,8 @@ final class RelayConnection: EventHandler, TimerHandler {
 
     var permit: ConnectionPermit?
     var localUser: LocalUser?
+    /// Of the certificate that this side has shown, for revocations.
+    var ownSerialNumber: [UInt8] = []
     /// The last second of both sides' leaves, inclusive.
     var leavesEnd = Timestamp.distantFuture
     var attemptsLeft = DataPlaneLimits.attemptsMax

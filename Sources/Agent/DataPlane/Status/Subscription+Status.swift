@@ -1,4 +1,5 @@
 import Mesh
+import Observability
 import Snapshot
 import Wire
 
@@ -60,8 +61,17 @@ extension Subscription {
     func countCertificates() {
         let now = settings.now()
         for subject in renewals.subjects {
-            let budget = renewals.schedule(of: subject)?.budget(at: now) ?? .zero
+            let schedule = renewals.schedule(of: subject)
+            let budget = schedule?.budget(at: now) ?? .zero
             metrics.setBudget(budget.components.seconds, of: subject)
+            guard let schedule else { continue }
+            metrics.setLifeUsed(schedule.share(at: now), of: subject)
+            let zone = schedule.zone(at: now)
+            guard zones.updateValue(zone, forKey: subject) != zone, zone != .fresh else { continue }
+            logger.error(
+                "a certificate nears its end and is not renewed",
+                ["subject": .describing(subject), "zone": .text(zone.rawValue)]
+            )
         }
     }
 

@@ -65,6 +65,7 @@ extension Subscription {
         guard let next = try? Self.roots(of: anchor, file: folder.trustPath) else { return }
         trust = anchor
         roots = next
+        trustedRoots.follow(anchor.document)
         logger.info(
             "trusting a new trust document",
             [
@@ -73,6 +74,7 @@ extension Subscription {
             ]
         )
         await enforce()
+        renewWhatIsLeaving()
     }
 
     /// Swaps and decides again beside the reading of the stream, so that newer manifests are
@@ -93,6 +95,7 @@ extension Subscription {
                 ]
             )
             await self.perform(self.subscriber?.applied(at: now) ?? [])
+            self.replaceRevoked()
             self.requestDueCertificates()
             self.reportStatus()
         }
@@ -112,6 +115,7 @@ extension Subscription {
             snapshot: snapshot,
             identities: identities,
             validator: roots.validator,
+            trustedRoots: trustedRoots,
             trustHash: trust.hash
         )
         let before = enforcing

@@ -29,9 +29,12 @@ package actor Subscription: ReactorBound {
     let servers: [String]
     var trust: TrustAnchor
     var roots: MeshRoots
+    var trustedRoots: TrustedRoots
     var snapshot: ValidatedSnapshot?
     var subscriber: Subscriber?
     var renewals = RenewalMachine()
+    /// How close certificates were to their end when they were last looked at.
+    var zones: [CertificateSubject: RenewalSchedule.Zone] = [:]
     var identities: [ServiceName: ServiceIdentity] = [:]
     var keysUnderWay: [UInt64: SigningKey] = [:]
     var spool: EvidenceSpool
@@ -95,6 +98,7 @@ package actor Subscription: ReactorBound {
             throw .trustLost(file: folder.trustPath, problem: faults.joined(separator: "; "))
         }
         self.trust = trust
+        trustedRoots = TrustedRoots(trust.document)
         roots = try Self.roots(of: trust, file: folder.trustPath)
         snapshot = restored.snapshot?.value
         do throws(FileError) {

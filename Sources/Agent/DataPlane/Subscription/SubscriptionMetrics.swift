@@ -31,6 +31,12 @@ struct SubscriptionMetrics: Sendable {
             .set(seconds)
     }
 
+    /// How much of a certificate's life is over, from 0 to 1 and beyond.
+    func setLifeUsed(_ share: Double, of subject: CertificateSubject) {
+        registry.gauge(MetricNames.agentCertificateLifeUsed, labels: [subject.description])
+            .set(Int64(min(max(share, 0), 10) * 100))
+    }
+
     /// How many instances of this host are in which state.
     func setInstances(_ findings: [HealthMachine.Finding]) {
         for state in [HealthMachine.State.unknown, .up, .down] {
@@ -45,5 +51,6 @@ struct SubscriptionMetrics: Sendable {
 
     func forget(_ subject: CertificateSubject) {
         registry.remove(MetricNames.agentCertificateBudget, labels: [subject.description])
+        registry.remove(MetricNames.agentCertificateLifeUsed, labels: [subject.description])
     }
 }

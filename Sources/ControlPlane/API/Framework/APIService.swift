@@ -165,6 +165,9 @@ package struct APIService: Sendable {
                     "acknowledged": .list(enforcement.acknowledged),
                     "pending": .list(enforcement.pending),
                     "complete": .bool(enforcement.isComplete),
+                    "milliseconds": enforcement.elapsed.map {
+                        .number($0.nanosecondsClamped / 1_000_000)
+                    },
                 ])
             )
         }

@@ -12,13 +12,17 @@ package struct APIServices: Sendable {
         package let pending: [String]
         /// Whether the revision is published everywhere and nobody is pending.
         package let isComplete: Bool
+        /// From the commit to the last acknowledgement; nil without any.
+        package let elapsed: Duration?
 
         package init(
             revision: Int64,
             acknowledged: [String],
             pending: [String],
-            isComplete: Bool
+            isComplete: Bool,
+            elapsed: Duration? = nil
         ) {
+            self.elapsed = elapsed
             self.revision = revision
             self.acknowledged = acknowledged
             self.pending = pending

@@ -109,7 +109,7 @@ package enum AgentRoutes {
             "Puts an agent out: its certificates and its join tokens count no longer",
             access: .resource(.delete, path)
         ) { request throws(ControlError) in
-            let revision = try await agents.revoke(
+            let (revision, _) = try await agents.revoke(
                 try name(request),
                 if: RevisionCondition(request.condition),
                 by: request.caller

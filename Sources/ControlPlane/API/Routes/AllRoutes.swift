@@ -18,6 +18,8 @@ package enum AllRoutes {
             AuditRoutes.routes(control),
             StatusRoutes.routes(control),
             AuthorityRoutes.routes(mesh.authority),
+            RotationRoutes.routes(mesh),
+            RevocationRoutes.routes(control, mesh.agents),
             AgentRoutes.routes(mesh.agents),
             JoinTokenRoutes.routes(mesh.joinTokens),
             EnrolmentRoutes.routes(mesh.enrolment),

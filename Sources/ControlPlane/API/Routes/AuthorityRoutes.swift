@@ -7,6 +7,11 @@ import Wire
 package enum AuthorityRoutes {
     private static let certificate: Schema = .object([
         .readOnly("state", .text(), "What it is good for now"),
+        .readOnly(
+            "zone",
+            .text(allowed: ["fresh", "late", "critical", "expired"]),
+            "How close to its end: late from 80 % of its life on, critical from 90 %"
+        ),
         .readOnly("certificate", .text(), "PEM"),
         .readOnly("sha256", .text(), "Hash of its DER"),
         .readOnly("not_before", .text(format: "date-time"), "From then on"),
@@ -41,6 +46,7 @@ package enum AuthorityRoutes {
         .readOnly("not_before", .text(format: "date-time"), "From then on"),
         .readOnly("not_after", .text(format: "date-time"), "Until then"),
         .readOnly("revoked_at", .text(format: "date-time"), "When it was revoked"),
+        .readOnly("revocation_reason", .text(), "Why it was revoked"),
     ])
 
     /// Reads the authority and its certificates.

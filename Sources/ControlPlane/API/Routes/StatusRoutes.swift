@@ -35,6 +35,11 @@ package enum StatusRoutes {
                         .list(.any),
                         "Rows that somebody wrote behind the server's back"
                     ),
+                    .readOnly(
+                        "authorities",
+                        .list(.any),
+                        "What signs now, until when, and how close to its end it is"
+                    ),
                 ])
             )
         ]

@@ -6,7 +6,8 @@ enum CommandTable {
     /// In the order of the help.
     static let all: [Command] =
         CatalogCommands.all + IntentionCommands.all + [IntentionTest.command] + AgentCommands.all
-        + AgentCommands.joinTokens
+        + AgentCommands.joinTokens + RevocationCommands.all
+        + RotationCommands.all
         + IdentityCommands.all
         + EvidenceCommands.all + FileCommands.all + programCommands
 

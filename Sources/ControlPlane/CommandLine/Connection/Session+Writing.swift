@@ -51,7 +51,11 @@ extension Session {
         if !invocation.isJSON {
             let whom =
                 agents.isEmpty ? "no live agent is concerned" : agents.joined(separator: ", ")
-            note("enforced at revision \(enforced.shown("revision")): \(Terminal.line(whom))\n")
+            let pause = enforced["milliseconds"]?.integer.map { " after \($0) ms" } ?? ""
+            note(
+                "enforced at revision \(enforced.shown("revision"))\(pause):"
+                    + " \(Terminal.line(whom))\n"
+            )
         }
         return .success
     }

@@ -4,7 +4,7 @@ import Wire
 enum AuthorityText {
     static func text(_ answer: Document, now: Timestamp) -> String {
         let columns = [
-            Column("STATE", "state"), Column("SHA-256", "sha256"),
+            Column("STATE", "state"), Column("ZONE", "zone"), Column("SHA-256", "sha256"),
             Column("EXPIRES") { Age.text($0["not_after"], now: now) },
         ]
         var text = "trust domain \(Terminal.line(answer.shown("trust_domain")))\n"

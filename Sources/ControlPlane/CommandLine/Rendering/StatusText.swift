@@ -30,6 +30,14 @@ enum StatusText {
                 Column("API", "api_address"), Column("AGENTS", "agent_address"),
             ]).text(indent: "  ")
         }
+        let ending = status.list("authorities").filter { $0["zone"]?.text != "fresh" }
+        if !ending.isEmpty {
+            text += "\nALARM: certificate authorities near their end; see `turnpike help rotate`\n"
+            text += ending.table([
+                Column("KIND", "kind"), Column("ZONE", "zone"),
+                Column("ENDS") { Age.text($0["not_after"], now: now) },
+            ]).text(indent: "  ")
+        }
         let alarms = status.list("row_alarms")
         if !alarms.isEmpty {
             text += "\nALARM: rows that somebody wrote behind the server's back; they count as"
@@ -43,6 +51,7 @@ enum StatusText {
     private static let known: Set<String> = [
         "cluster_id", "trust_domain", "server", "version", "revision", "administrators",
         "bootstrap_expires_at", "servers", "row_alarms",
+        "authorities",
     ]
 
     /// What a newer server says beyond that.

@@ -67,15 +67,19 @@ package struct Agents: Sendable {
         }
     }
 
-    /// Puts an agent out: its certificates count no longer, its next connection is refused.
+    /// Puts an agent out: its certificates count no longer, nor do those of services that it holds;
+    /// its connections are cut and its next one is refused.
     ///
-    /// - Returns: the revision from which it is out.
+    /// - Returns: the revision from which it is out, and how many certificates are denied.
     package func revoke(
         _ name: AgentName,
+        reason: String = Revocations.reasonDefault,
         if condition: RevisionCondition = .none,
         by caller: Caller
-    ) async throws(ControlError) -> Int64 {
-        try await control.change(caller, action: "agent.revoke", resource: "agents/\(name)") {
+    ) async throws(ControlError) -> (revision: Int64, certificateCount: Int) {
+        try Revocations.check(reason)
+        return try await control.change(caller, action: "agent.revoke", resource: "agents/\(name)")
+        {
             change in
             guard let existing = try await find(name, in: change) else {
                 throw Self.notFound(name)
@@ -83,16 +87,21 @@ package struct Agents: Sendable {
             try condition.check(existing.revision, of: "agent \(name)")
             if existing.value.state == .revoked {
                 change.audited.conclude(outcome: "unchanged")
-                return existing.revision
+                return (existing.revision, 0)
             }
             var agent = existing.value
             agent.state = .revoked
             agent.spkiHash = nil
             try await put(Self.row(agent, existing, change, caller), in: change)
-            try await CertificateRepository.revokeAgent(name, keeping: nil, in: change.database)
+            let count = try await RevocationRepository.deny(
+                agent: name,
+                reason: reason,
+                in: change.database
+            )
             try await revokeJoinTokens(of: name, change)
             change.record(.agent, key: name.text, .update)
-            return change.revision
+            try await Revocations(control).conclude(change, count: count, reason: reason)
+            return (change.revision, count)
         }
     }
 

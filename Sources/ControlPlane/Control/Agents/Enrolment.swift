@@ -119,6 +119,7 @@ package struct Enrolment: Sendable {
         let caller = Caller(principal: "agent/\(agent)", displayName: agent.text)
         return try await control.act(caller, action: "agent.renew", resource: "agents/\(agent)") {
             act in
+            try await RevocationRepository.lockForIssuance(of: nil, to: agent, in: act.database)
             let found = try await AgentRepository.find(
                 agent,
                 guardedBy: control.rowGuard,

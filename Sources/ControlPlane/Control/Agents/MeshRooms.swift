@@ -1,6 +1,8 @@
 /// The rooms that need the opened authority, as the API takes them.
 package struct MeshRooms: Sendable {
     package let authority: AuthorityView
+    package let rotations: Rotations
+    package let trust: TrustSubmission
     package let agents: Agents
     package let joinTokens: JoinTokens
     package let enrolment: EnrolmentExchange
@@ -11,6 +13,8 @@ package struct MeshRooms: Sendable {
         _ addresses: ServerAddresses = ServerAddresses()
     ) {
         self.authority = AuthorityView(control, authority)
+        rotations = Rotations(control, authority)
+        trust = TrustSubmission(control, authority)
         agents = Agents(control)
         joinTokens = JoinTokens(control, authority, addresses)
         enrolment = EnrolmentExchange(control, authority, addresses)

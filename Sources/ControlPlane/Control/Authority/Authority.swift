@@ -193,7 +193,7 @@ package final class Authority: Sendable {
         throw AuthorityFault("no snapshot key that the trust document names is active")
     }
 
-    private static func trustChain(
+    static func trustChain(
         _ rows: [TrustRow],
         of trustDomain: TrustDomain
     ) throws -> [TrustAnchor] {

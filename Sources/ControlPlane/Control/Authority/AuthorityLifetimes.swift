@@ -1,3 +1,4 @@
+package import Crypto
 package import Wire
 
 /// How long what the authority makes lives.
@@ -18,6 +19,13 @@ package enum AuthorityLifetimes {
     package static let backdating: Duration = .seconds(60)
     /// The longest life of a join token.
     package static let joinTokenMax: Duration = .seconds(3600)
+
+    /// How much of a certificate's life is over, from 0 to 1 and beyond.
+    package static func share(of certificate: Certificate, at now: Timestamp) -> Double {
+        let life = certificate.notAfter.duration(since: certificate.notBefore)
+        let used = now.duration(since: certificate.notBefore)
+        return Double(used.nanosecondsClamped) / Double(max(life.nanosecondsClamped, 1))
+    }
 
     /// The life of a leaf: what is asked for, cut at the issuer's end.
     ///

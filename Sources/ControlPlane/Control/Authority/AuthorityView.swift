@@ -20,13 +20,13 @@ package struct AuthorityView: Sendable {
         var roots: [Document] = []
         for root in trust.document.authorities {
             guard let certificate = try? Certificate(der: root.certificate) else { continue }
-            roots.append(Self.document(certificate, state: root.state.rawValue))
+            roots.append(document(certificate, state: root.state.rawValue))
         }
         return Document.fields([
             "trust_domain": .string(control.trustDomain.text),
             "roots": .list(roots),
             "intermediates": .list([
-                Self.document(authority.intermediate.certificate, state: "active")
+                document(authority.intermediate.certificate, state: "active")
             ]),
             "trust_document": Self.document(trust),
         ])
@@ -58,9 +58,11 @@ package struct AuthorityView: Sendable {
         .faulted(Complaint("authority.inconsistent", "there is no trust document"))
     }
 
-    private static func document(_ certificate: Certificate, state: String) -> Document {
-        .fields([
+    private func document(_ certificate: Certificate, state: String) -> Document {
+        let share = AuthorityLifetimes.share(of: certificate, at: control.now())
+        return .fields([
             "state": .string(state),
+            "zone": .string(LifeZone(share: share).rawValue),
             "certificate": .string(certificate.pem),
             "sha256": .string(certificate.fingerprint.hex),
             "not_before": .timestamp(certificate.notBefore),
@@ -101,6 +103,7 @@ extension CertificateRow {
             "not_before": .timestamp(notBefore),
             "not_after": .timestamp(notAfter),
             "revoked_at": revokedAt.map(Document.timestamp) ?? .null,
+            "revocation_reason": revocationReason.map(Document.string) ?? .null,
         ])
     }
 }

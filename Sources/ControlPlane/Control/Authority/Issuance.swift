@@ -17,6 +17,9 @@ package struct Issuance: Sendable {
         self.authority = authority
     }
 
+    /// The certificate of the CA that signs now.
+    package var issuer: Certificate { authority.intermediate.certificate }
+
     /// A certificate for a service that is placed on the agent that asks.
     ///
     /// `serialNumber` is that of the certificate which the agent's connection showed: a connection
@@ -36,6 +39,14 @@ package struct Issuance: Sendable {
             action: "certificate.issue",
             resource: "ca/certificates/\(id)"
         ) { act in
+            try await RevocationRepository.lockForIssuance(
+                of: service,
+                to: agent,
+                in: act.database
+            )
+            if let revoked = try await RevocationRepository.find(service, in: act.database) {
+                throw ControlError.forbidden(Revocations.complaint(about: revoked))
+            }
             let host = try await AgentRepository.find(
                 agent,
                 guardedBy: control.rowGuard,

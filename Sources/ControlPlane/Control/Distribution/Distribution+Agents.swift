@@ -103,11 +103,17 @@ extension Distribution {
                 agent,
                 to: server,
                 version: hello.software,
+                features: hello.features.map(\.word).sorted(),
                 in: database
             )
         }
         if let mark = hello.mark {
-            answers[agent] = Self.answer(of: agent, mark: mark, errors: [])
+            answers[agent] = Self.answer(
+                of: agent,
+                mark: mark,
+                errors: [],
+                trustVersion: hello.trustVersion
+            )
             flushSoon()
         }
         if let text = hello.meshAddress { try await learn(text, of: agent, session.peer) }
@@ -118,6 +124,14 @@ extension Distribution {
         // Another version of the agent may need other sections at the same revision.
         if compiler.understands(hello.features, agent) { superseded.remove(agent) }
         noteLag(of: agent)
+        if features[agent]?.contains(.revocations) != true,
+            !compiler.configuration.revocations.isEmpty
+        {
+            control.logger.error(
+                "an agent is too old to enforce revocations: bring it up to date",
+                ["agent": .text(agent.text), "version": .text(hello.software)]
+            )
+        }
         unpublished.insert(agent)
         wake()
         await showHealth(to: agent)
@@ -176,7 +190,8 @@ extension Distribution {
         answers[session.agent] = Self.answer(
             of: session.agent,
             mark: answer.mark,
-            errors: answer.errors
+            errors: answer.errors,
+            trustVersion: answer.trustVersion
         )
         noteLag(of: session.agent)
         flushSoon()
@@ -185,14 +200,16 @@ extension Distribution {
     private static func answer(
         of agent: AgentName,
         mark: SnapshotMark?,
-        errors: [String]
+        errors: [String],
+        trustVersion: UInt64
     ) -> AgentAcknowledgement {
         AgentAcknowledgement(
             agent: agent,
             epoch: Int64(clamping: mark?.epoch ?? 0),
             revision: Int64(clamping: mark?.revision ?? 0),
             manifestHash: mark?.manifestHash,
-            errors: errors
+            errors: errors,
+            trustVersion: Int64(clamping: trustVersion)
         )
     }
 
@@ -300,11 +317,14 @@ extension Distribution {
     private func genuine(_ head: [UInt8], of agent: AgentName) -> Manifest? {
         guard let envelope = try? Envelope(encoded: head),
             envelope.payloadType == Manifest.payloadType,
-            !envelope.signers(among: snapshotKeys).isEmpty,
             let manifest = try? Manifest(encoded: envelope.payload),
             manifest.agent == agent, manifest.trustDomain == control.trustDomain
         else { return nil }
-        return manifest
+        // A key that was taken out says nothing about the epochs after it: whoever stole it must
+        // not make a server believe that it was set back.
+        let keys = trust.filter { $0.document.epoch == manifest.epoch }
+            .flatMap { $0.document.snapshotKeys.map(\.key) }
+        return envelope.signers(among: keys).isEmpty ? nil : manifest
     }
 
     /// Agents are the witnesses of the audit trail: each keeps the ends of the chains that its

@@ -239,6 +239,7 @@ package actor Distribution: ReactorBound {
         nextHousekeeping = now + Self.housekeepingInterval
         // What is removed must be stored again before it is named again.
         storedSections = []
+        try await Revocations(control).collect()
         try await control.write { database in
             _ = try await PublicationRepository.collectSections(in: database)
             try await EvidenceRepository.forgetBatches(in: database)

@@ -12,6 +12,8 @@ package struct EnforcementReport: Equatable, Sendable {
     package let pending: [AgentName]
     /// Whether every live agent that the revision concerns enforces it or a later one.
     package let isComplete: Bool
+    /// From the commit to the last acknowledgement, by the database's clock; nil without any.
+    package let elapsed: Duration?
 }
 
 /// Answers whether a change has reached the hosts, from any replica: what agents acknowledge is in
@@ -68,7 +70,8 @@ package struct Enforcement: Sendable {
             revision: revision,
             acknowledged: progress.acknowledged,
             pending: progress.pending,
-            isComplete: progress.pending.isEmpty
+            isComplete: progress.pending.isEmpty,
+            elapsed: progress.elapsed
         )
     }
 }

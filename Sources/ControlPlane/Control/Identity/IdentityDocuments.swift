@@ -78,6 +78,13 @@ extension Status {
         let alarms = rowAlarms.map { alarm in
             Document.fields(["table": .string(alarm.table), "key": .string(alarm.key)])
         }
+        let signers = authorities.map { signer in
+            Document.fields([
+                "kind": .string(signer.kind),
+                "not_after": .timestamp(signer.notAfter),
+                "zone": .string(signer.zone.rawValue),
+            ])
+        }
         return .fields([
             "cluster_id": .string(clusterID.description),
             "trust_domain": .string(trustDomain.text),
@@ -88,6 +95,7 @@ extension Status {
             "administrators": .number(administratorCount),
             "bootstrap_expires_at": bootstrapExpiresAt.map { .timestamp($0) } ?? .null,
             "row_alarms": .list(alarms),
+            "authorities": .list(signers),
         ])
     }
 }

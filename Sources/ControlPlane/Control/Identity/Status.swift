@@ -16,6 +16,27 @@ package struct Status: Equatable, Sendable {
     package let bootstrapExpiresAt: Timestamp?
     /// Rows that somebody wrote behind the server's back.
     package let rowAlarms: [RowAlarm]
+    /// What signs now, with how close to its end it is.
+    package let authorities: [Signer]
+
+    /// A CA that signs now.
+    package struct Signer: Equatable, Sendable {
+        package let kind: String
+        package let notAfter: Timestamp
+        package let zone: LifeZone
+    }
+}
+
+extension Status.Signer {
+    init(_ row: AuthorityRow, at now: Timestamp) {
+        let life = row.notAfter.duration(since: row.notBefore).nanosecondsClamped
+        let used = now.duration(since: row.notBefore).nanosecondsClamped
+        self.init(
+            kind: row.kind.rawValue,
+            notAfter: row.notAfter,
+            zone: LifeZone(share: Double(used) / Double(max(life, 1)))
+        )
+    }
 }
 
 extension ControlPlane {
@@ -38,7 +59,10 @@ extension ControlPlane {
                 servers: try await ServerRepository.list(in: database),
                 administratorCount: administrators.count,
                 bootstrapExpiresAt: administrators.first { $0.kind == .bootstrap }?.expiresAt,
-                rowAlarms: try await RowAlarmRepository.list(in: database)
+                rowAlarms: try await RowAlarmRepository.list(in: database),
+                authorities: try await AuthorityRepository.list(in: database)
+                    .filter { $0.state == .active }
+                    .map { row in Status.Signer(row, at: now) }
             )
         }
     }

@@ -25,14 +25,17 @@ package struct Keyring: Sendable {
 
     static let keyByteCount = 32
     /// Enough for every new key and nonce of one completion.
-    private static let rootVersion = 1
+    static let rootVersion = 1
 
     let cluster: ClusterRow
-    private let root: SecretBytes
+    /// The key-encryption key that opened it.
+    let keyEncryptionKeyID: String
+    let root: SecretBytes
     private(set) var versions: [Purpose: Versions] = [:]
 
-    private init(cluster: ClusterRow, root: SecretBytes) {
+    private init(cluster: ClusterRow, root: SecretBytes, under keyID: String) {
         self.cluster = cluster
+        keyEncryptionKeyID = keyID
         self.root = root
     }
 
@@ -56,7 +59,7 @@ package struct Keyring: Sendable {
             keyEncryptionKeyID: key.id,
             wrapped: box
         )
-        return (Keyring(cluster: cluster, root: root), wrapped)
+        return (Keyring(cluster: cluster, root: root, under: key.id), wrapped)
     }
 
     /// Opens the root key with the wrap made for `key`, and every key of the ring with the root.
@@ -75,7 +78,7 @@ package struct Keyring: Sendable {
             context: rootContext(cluster, version: wrap.version, keyID: key.id),
             what: "the root key"
         )
-        var keyring = Keyring(cluster: cluster, root: root)
+        var keyring = Keyring(cluster: cluster, root: root, under: key.id)
         for wrapped in keys {
             // A purpose of a newer program is none of our business.
             guard let purpose = Purpose(rawValue: wrapped.purpose) else { continue }
@@ -128,7 +131,7 @@ package struct Keyring: Sendable {
         return RowGuard(keys: ring.keys, activeVersion: ring.active, onAlarm: onAlarm)
     }
 
-    private static func rootContext(
+    static func rootContext(
         _ cluster: ClusterRow,
         version: Int,
         keyID: String

@@ -148,6 +148,7 @@ struct ConfigurationLoader: Sendable {
             }
             return page.next
         }
+        configuration.set(.revocations(try await RevocationRepository.denied(in: database)))
         var update = Update(
             revision: try await RevisionRepository.current(in: database),
             content: .whole(configuration)
@@ -234,6 +235,9 @@ struct ConfigurationLoader: Sendable {
         }
         entries += touched.intentions.map { key in
             .intention(destination: key.destination, source: key.source, byKey[key])
+        }
+        if touched.hasTrust {
+            entries.append(.revocations(try await RevocationRepository.denied(in: database)))
         }
         return entries
     }

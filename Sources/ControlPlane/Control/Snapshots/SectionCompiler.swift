@@ -25,6 +25,7 @@ package struct SectionCompiler: Sendable {
         case endpoints(ServiceName)
         case hosted(AgentName)
         case upstreams(AgentName)
+        case revocations
     }
 
     private var sections: [SectionID: EncodedSection] = [:]
@@ -91,6 +92,11 @@ package struct SectionCompiler: Sendable {
         case .agent(let name, _):
             agents.insert(name)
             stale.formUnion(configuration.services(on: name).map(SectionID.endpoints))
+        case .revocations(let serials):
+            // Said twice for one change, before and after; and often without any change.
+            if sections[.revocations] == nil || configuration.revocations != serials {
+                stale.insert(.revocations)
+            }
         }
     }
 
@@ -99,6 +105,7 @@ package struct SectionCompiler: Sendable {
         case .inbound(let service): configuration.hosts(of: service)
         case .endpoints(let service): configuration.clients(of: service)
         case .hosted(let agent), .upstreams(let agent): [agent]
+        case .revocations: Set(configuration.agents.keys)
         }
     }
 
@@ -121,11 +128,17 @@ package struct SectionCompiler: Sendable {
 
     /// What an agent shall enforce, in the manifest's order; nil for one that is not enrolled, and
     /// for one with more than a manifest can name, which is a fault.
+    ///
+    /// An agent that does not know a kind of section would refuse all of its snapshot, so what is
+    /// beyond its `features` is left out.
     package mutating func sections(of agent: AgentName) -> [EncodedSection]? {
         guard configuration.agents[agent]?.isEnrolled == true else { return nil }
         var ids: [SectionID] = [.hosted(agent), .upstreams(agent)]
         ids += configuration.services(on: agent).map(SectionID.inbound)
         ids += Set(configuration.upstreams(of: agent).map(\.destination)).map(SectionID.endpoints)
+        if !configuration.revocations.isEmpty, reads(.revocations, agent) {
+            ids.append(.revocations)
+        }
         guard ids.count <= Manifest.sectionsMax else {
             report(
                 .hosted,
@@ -214,6 +227,8 @@ package struct SectionCompiler: Sendable {
                     }
                 )
             )
+        case .revocations:
+            return .revocations(RevocationsSection(serials: configuration.revocations))
         }
     }
 
@@ -262,6 +277,7 @@ package struct SectionCompiler: Sendable {
             case .endpoints(let service): (.endpoints, service.description)
             case .hosted(let agent): (.hosted, agent.text)
             case .upstreams(let agent): (.upstreams, agent.text)
+            case .revocations: (.revocations, RevocationsSection.name)
             }
         guard !faults.isEmpty else { return }
         faults = faults.filter { ($0.kind, $0.name) != (kind, name) }

@@ -16,6 +16,7 @@ struct ServerConfiguration: Sendable {
     var name: AgentName
     var dataDirectory: String
     var kekFile: String
+    var newKEKFile: String?
     var trustKeyFile: String
     var bootstrapTokenFile: String
     /// Nil for the embedded cluster.
@@ -47,6 +48,9 @@ struct ServerConfiguration: Sendable {
         }
         dataDirectory = try Self.path("data_directory", settings)
         kekFile = try Self.path("keys.kek_file", settings)
+        newKEKFile =
+            settings.text("keys.new_kek_file").isEmpty
+            ? nil : try Self.path("keys.new_kek_file", settings)
         trustKeyFile = try Self.path("keys.trust_key_file", settings)
         bootstrapTokenFile = try Self.path("keys.bootstrap_token_file", settings)
         databaseURL = try Self.databaseURL(settings)

@@ -16,6 +16,11 @@ enum ServerSettings {
                 "embedded database and this replica's files"
             ),
             Setting("keys.kek_file", fallback: "/etc/turnpike/kek", "key-encryption key"),
+            Setting(
+                "keys.new_kek_file",
+                fallback: "",
+                "its successor, which may open the database too from this start on"
+            ),
             Setting("keys.trust_key_file", fallback: "/etc/turnpike/trust.key", "trust key"),
             Setting(
                 "keys.bootstrap_token_file",

@@ -28,7 +28,8 @@ enum APIPort {
                     revision: report.revision,
                     acknowledged: report.acknowledged.map(\.text),
                     pending: report.pending.map(\.text),
-                    isComplete: report.isComplete
+                    isComplete: report.isComplete,
+                    elapsed: report.elapsed
                 )
             } catch {
                 return APIServices.Enforcement(

@@ -84,6 +84,7 @@ final class Replica: Sendable {
         _ reactor: Reactor
     ) async throws(StartFailure) -> Replica {
         let control = try await openControl(configuration, database.pool, logger)
+        try await addKey(SecretFiles(configuration: configuration), control, logger)
         let authority: Authority
         do throws(Control.StartError) {
             authority = try await Authority.open(control)
@@ -229,6 +230,24 @@ final class Replica: Sendable {
         }
     }
 
+    /// Lets the successor of the key-encryption key open the database as well, if one is named.
+    private static func addKey(
+        _ files: SecretFiles,
+        _ control: ControlPlane,
+        _ logger: Logger
+    ) async throws(StartFailure) {
+        guard let key = try files.newKeyEncryptionKey() else { return }
+        do throws(ControlError) {
+            let isNew = try await control.addKeyEncryptionKey(key)
+            logger.info(
+                "the new key-encryption key opens this database too: make it keys.kek_file",
+                ["kek": .text(key.id), "new": .text(isNew ? "yes" : "no")]
+            )
+        } catch {
+            throw .work("keys.new_kek_file: \(error.description)")
+        }
+    }
+
     /// The API's root, for `TURNPIKE_CACERT`.
     private static func writeAuthority(
         _ authority: Authority,
@@ -248,12 +267,13 @@ final class Replica: Sendable {
         return file
     }
 
-    /// Reads again what other replicas may have changed of the authority.
+    /// Looks after the authority: reads again what other replicas may have changed of the authority.
     private static func follow(
         _ authority: Authority,
         _ control: ControlPlane,
         _ reactor: Reactor
     ) async {
+        authority.watchLives(control)
         while true {
             do throws(CancellationError) {
                 try await reactor.sleep(for: .seconds(60))
@@ -261,6 +281,15 @@ final class Replica: Sendable {
                 return
             }
             await authority.refresh(control)
+            authority.watchLives(control)
+            do throws(ControlError) {
+                try await Rotations(control, authority).renewIntermediate()
+            } catch {
+                control.logger.error(
+                    "the intermediate was not renewed",
+                    ["error": .describing(error)]
+                )
+            }
         }
     }
 

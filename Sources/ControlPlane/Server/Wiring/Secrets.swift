@@ -12,7 +12,16 @@ struct SecretFiles {
     /// replaced by a fresh one that opens nothing. An empty file is what a crash leaves of one that
     /// was never used.
     func keyEncryptionKey(mayCreate: Bool) throws(StartFailure) -> KeyEncryptionKey {
-        let path = configuration.kekFile
+        try key(configuration.kekFile, mayCreate: mayCreate)
+    }
+
+    /// Its successor, made when missing; nil where none is named.
+    func newKeyEncryptionKey() throws(StartFailure) -> KeyEncryptionKey? {
+        guard let path = configuration.newKEKFile else { return nil }
+        return try key(path, mayCreate: true)
+    }
+
+    private func key(_ path: String, mayCreate: Bool) throws(StartFailure) -> KeyEncryptionKey {
         do throws(FileError) {
             let status = try FileSystem.status(path)
             let isEmpty = status.map { $0.kind == .regular && $0.byteCount == 0 } ?? false

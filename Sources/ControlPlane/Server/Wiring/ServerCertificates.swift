@@ -20,6 +20,9 @@ final class ServerCertificates: Sendable {
     /// How soon it is tried again when that failed.
     static let retryInterval: Duration = .seconds(60)
 
+    /// How soon it is noticed that another CA signs.
+    static let lookInterval: Duration = .seconds(1)
+
     private let issuance: Issuance
     private let configuration: ServerConfiguration
     private let trustDomain: TrustDomain
@@ -51,19 +54,28 @@ final class ServerCertificates: Sendable {
         serverName == agentPortName ? shown.withLock { $0.mesh } : nil
     }
 
-    /// Makes them anew until the task is cancelled; on failure the old ones stay.
+    /// Makes them anew in time, and at once when another CA signs, until the task is cancelled; on
+    /// failure the old ones stay.
     func renew(on reactor: Reactor, logger: Logger) async {
         var pause = Self.renewalInterval
+        var rest = pause
+        var issuer = issuance.issuer
         while true {
             do throws(CancellationError) {
-                try await reactor.sleep(for: pause)
+                try await reactor.sleep(for: Self.lookInterval)
             } catch {
                 return
             }
+            rest -= Self.lookInterval
+            guard rest <= .zero || (issuance.issuer != issuer && pause != Self.retryInterval)
+            else { continue }
+            defer { rest = pause }
+            let next = issuance.issuer
             do throws(StartFailure) {
                 let made = try await Self.make(issuance, configuration)
                 shown.withLock { $0 = made }
                 pause = Self.renewalInterval
+                issuer = next
             } catch {
                 pause = Self.retryInterval
                 logger.error(

@@ -69,6 +69,31 @@ package enum AuthorityRepository {
         )
     }
 
+    /// Moves a CA on in its life; whoever is active goes before another one comes.
+    package static func set(
+        _ id: UUIDv7,
+        to state: AuthorityRow.State,
+        in transaction: PostgresTransaction
+    ) async throws(PostgresError) {
+        try await transaction.query(
+            "UPDATE turnpike.authorities SET state = \(state) WHERE id = \(id)"
+        )
+    }
+
+    /// How many certificates that have not ended each of these CAs signed, and when the last ends.
+    package static func live(
+        signedBy ids: [UUIDv7],
+        in transaction: PostgresTransaction
+    ) async throws(PostgresError) -> (count: Int64, lastEnd: Timestamp?) {
+        let row = try await transaction.query(
+            """
+            SELECT count(*) AS count, max(not_after) AS last_end FROM turnpike.certificates
+            WHERE issuer = ANY(\(ids.map(\.description))::uuid[]) AND not_after > now()
+            """
+        ).single()
+        return (try row.decode("count"), try row.decodeIfPresent("last_end"))
+    }
+
     /// All CAs, the oldest first.
     package static func list(
         in transaction: PostgresTransaction

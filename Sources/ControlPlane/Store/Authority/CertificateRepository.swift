@@ -20,6 +20,8 @@ package struct CertificateRow: Equatable, Sendable {
     package let notBefore: Timestamp
     package let notAfter: Timestamp
     package var revokedAt: Timestamp?
+    /// Why it was revoked, for people.
+    package var revocationReason: String?
 
     package init(
         serial: [UInt8],
@@ -48,7 +50,7 @@ package struct CertificateRow: Equatable, Sendable {
 package enum CertificateRepository {
     private static let select: SQL = """
         SELECT serial, kind, spiffe_id, agent, namespace, service, issuer, spki_sha256,
-            not_before, not_after, revoked_at
+            not_before, not_after, revoked_at, revocation_reason
         FROM turnpike.certificates
         """
 
@@ -145,6 +147,7 @@ package enum CertificateRepository {
             notAfter: try row.decode("not_after")
         )
         certificate.revokedAt = try row.decodeIfPresent("revoked_at")
+        certificate.revocationReason = try row.decodeIfPresent("revocation_reason")
         return certificate
     }
 }

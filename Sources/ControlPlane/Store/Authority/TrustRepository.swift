@@ -110,6 +110,17 @@ package enum TrustRepository {
         )
     }
 
+    /// Moves a snapshot key on in its life.
+    package static func set(
+        snapshotKey keyID: String,
+        to state: AuthorityRow.State,
+        in transaction: PostgresTransaction
+    ) async throws(PostgresError) {
+        try await transaction.query(
+            "UPDATE turnpike.snapshot_keys SET state = \(state) WHERE key_id = \(keyID)"
+        )
+    }
+
     /// All snapshot keys.
     package static func snapshotKeys(
         in transaction: PostgresTransaction

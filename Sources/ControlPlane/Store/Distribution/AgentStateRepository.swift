@@ -12,14 +12,18 @@ package struct AgentAcknowledgement: Equatable, Sendable {
     package let manifestHash: SHA256Digest?
     /// Why it refused what it was shown last; empty if it enforces it.
     package let errors: [String]
+    /// The trust document that it holds.
+    package let trustVersion: Int64
 
     package init(
         agent: AgentName,
         epoch: Int64,
         revision: Int64,
         manifestHash: SHA256Digest?,
-        errors: [String]
+        errors: [String],
+        trustVersion: Int64 = 0
     ) {
+        self.trustVersion = trustVersion
         self.agent = agent
         self.epoch = epoch
         self.revision = revision
@@ -35,6 +39,8 @@ package struct EnforcementProgress: Equatable, Sendable {
     /// Live agents that do not enforce it yet although it concerns them, or of which that is not
     /// known: their replica has not published it yet, or they are between two replicas.
     package var pending: [AgentName]
+    /// From the change to the last acknowledgement that was stored; nil while there is none.
+    package var elapsed: Duration?
 
     package init(acknowledged: [AgentName], pending: [AgentName]) {
         self.acknowledged = acknowledged
@@ -60,17 +66,19 @@ package enum AgentStateRepository {
         _ agent: AgentName,
         to server: String,
         version: String,
+        features: [String] = [],
         in transaction: PostgresTransaction
     ) async throws(PostgresError) {
         try await transaction.query(
             """
             INSERT INTO turnpike.agent_state (
-                agent, connected_server, last_seen, version, settled
+                agent, connected_server, last_seen, version, settled, features
             )
-            SELECT name, \(server), now(), \(version), false FROM turnpike.agents
+            SELECT name, \(server), now(), \(version), false, \(features) FROM turnpike.agents
             WHERE name = \(agent.text)
             ON CONFLICT (agent) DO UPDATE SET connected_server = excluded.connected_server,
-                last_seen = excluded.last_seen, version = excluded.version, settled = false
+                last_seen = excluded.last_seen, version = excluded.version, settled = false,
+                features = excluded.features
             """
         )
     }
@@ -153,11 +161,13 @@ package enum AgentStateRepository {
             """
             UPDATE turnpike.agent_state SET epoch = answer.epoch, revision = answer.revision,
                 manifest_hash = nullif(answer.hash, ''), errors = answer.errors::jsonb,
-                acknowledged_at = now(), last_seen = now()
+                acknowledged_at = now(), last_seen = now(),
+                trust_version = answer.trust_version
             FROM unnest(
                 \(answers.map(\.agent.text)), \(answers.map(\.epoch)), \(answers.map(\.revision)),
-                \(answers.map { $0.manifestHash?.bytes ?? [] }), \(errors)
-            ) AS answer (agent, epoch, revision, hash, errors)
+                \(answers.map { $0.manifestHash?.bytes ?? [] }), \(errors),
+                \(answers.map(\.trustVersion))
+            ) AS answer (agent, epoch, revision, hash, errors, trust_version)
             WHERE agent_state.agent = answer.agent
             """
         )
@@ -203,6 +213,38 @@ package enum AgentStateRepository {
         try await transaction.query("DELETE FROM turnpike.publishers WHERE server = \(server)")
     }
 
+    /// Enrolled agents, connected or not, that have not acknowledged a trust document.
+    ///
+    /// Whoever is away counts too: it could not believe its server any more when it comes back.
+    package static func enrolled(
+        behindTrust version: Int64,
+        in transaction: PostgresTransaction
+    ) async throws(PostgresError) -> [AgentName] {
+        try await transaction.query(
+            """
+            SELECT name FROM turnpike.agents LEFT JOIN turnpike.agent_state ON agent = name
+            WHERE state = 'enrolled' AND coalesce(trust_version, 0) < \(version) ORDER BY name
+            """
+        ).items { row throws(PostgresError) -> AgentName? in try row.label("name") }
+    }
+
+    /// Connected agents that do not understand something.
+    package static func connected(
+        without feature: String,
+        in transaction: PostgresTransaction
+    ) async throws(PostgresError) -> [(agent: AgentName, version: String)] {
+        try await transaction.query(
+            """
+            SELECT agent, version FROM turnpike.agent_state WHERE connected_server IS NOT NULL
+                AND last_seen > now() - interval '60 seconds'
+                AND NOT \(feature) = ANY (features)
+            ORDER BY agent
+            """
+        ).items { row throws(PostgresError) -> (agent: AgentName, version: String)? in
+            (try row.label("agent"), try row.decode("version"))
+        }
+    }
+
     /// How far a revision has come; agents that were not seen for a minute do not count.
     ///
     /// An agent whose replica has compared it and published the revision without a new manifest
@@ -213,7 +255,11 @@ package enum AgentStateRepository {
     ) async throws(PostgresError) -> EnforcementProgress {
         let rows = try await transaction.query(
             """
-            SELECT agent, is_given AND enforces AS is_done \(fragment: concerned(by: revision))
+            SELECT agent, is_given AND enforces AS is_done,
+                floor(extract(epoch FROM acknowledged_at - (
+                    SELECT min(at) FROM turnpike.changes WHERE changes.revision = \(revision)
+                )) * 1000)::bigint AS milliseconds
+            \(fragment: concerned(by: revision))
             ORDER BY agent
             """
         )
@@ -222,6 +268,9 @@ package enum AgentStateRepository {
             let agent: AgentName = try row.label("agent")
             if try row.decode("is_done") {
                 progress.acknowledged.append(agent)
+                if let pause: Int64 = try row.decodeIfPresent("milliseconds") {
+                    progress.elapsed = max(progress.elapsed ?? .zero, .milliseconds(pause))
+                }
             } else {
                 progress.pending.append(agent)
             }
@@ -233,7 +282,7 @@ package enum AgentStateRepository {
     private static func concerned(by revision: Int64) -> SQL {
         """
         FROM (
-            SELECT state.agent,
+            SELECT state.agent, state.acknowledged_at,
                 coalesce(manifests.revision >= \(revision), false) AS is_given,
                 coalesce(
                     state.epoch = manifests.epoch AND state.revision >= \(revision)

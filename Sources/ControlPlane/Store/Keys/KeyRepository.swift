@@ -86,6 +86,16 @@ package enum KeyRepository {
         )
     }
 
+    /// Removes every wrap of the root key but that of one key-encryption key.
+    package static func removeRootKeys(
+        except keyEncryptionKeyID: String,
+        in transaction: PostgresTransaction
+    ) async throws(PostgresError) {
+        try await transaction.query(
+            "SELECT turnpike.retire_root_keys(\(keyEncryptionKeyID))"
+        )
+    }
+
     /// All keys of the keyring.
     package static func keyring(
         in transaction: PostgresTransaction

@@ -17,6 +17,10 @@ package struct SVIDValidator: Sendable {
         package let notBefore: Timestamp
         /// The last second of validity of the whole path, inclusive.
         package let notAfter: Timestamp
+        /// The leaf's serial number, big-endian.
+        package let serialNumber: [UInt8]
+        /// The fingerprint of the root that the path leads to.
+        package let root: SHA256Digest
     }
 
     /// The only trust domain whose identities are accepted, in lower case.
@@ -50,7 +54,14 @@ package struct SVIDValidator: Sendable {
                 throw .notAnSVID(problem: "an intermediate has the id of something else")
             }
         }
-        return Identity(spiffeID: spiffeID, notBefore: path.notBefore, notAfter: path.notAfter)
+        guard let root = path.certificates.last else { throw .noPath(problem: "an empty path") }
+        return Identity(
+            spiffeID: spiffeID,
+            notBefore: path.notBefore,
+            notAfter: path.notAfter,
+            serialNumber: leaf.serialNumber,
+            root: root.fingerprint
+        )
     }
 
     /// The rules of an SVID that need no path; gives its one SPIFFE id.

@@ -47,6 +47,8 @@ package struct ValidatedSnapshot: Sendable {
     package let routesByPort: [UInt16: Route]
     /// Why the server denied a section of this agent, by kind and name.
     package let denials: [DeniedSection]
+    /// Certificates that count no longer, of others and of our own.
+    package let revocations: Revocations
 
     init(manifest: VerifiedManifest, contents: [SectionContent]) {
         self.manifest = manifest
@@ -57,6 +59,7 @@ package struct ValidatedSnapshot: Sendable {
         var hosted: [HostedService] = []
         var upstreams: [Upstream] = []
         var denials: [DeniedSection] = []
+        var revocations = Revocations.none
         for content in contents {
             switch content {
             case .inbound(let section):
@@ -74,17 +77,20 @@ package struct ValidatedSnapshot: Sendable {
             case .upstreams(let section) where section.agent == agent:
                 upstreams = section.upstreams
             case .hosted, .upstreams: break
+            case .revocations(let section): revocations = Revocations(section)
             case .denied(let section): denials.append(section)
             }
         }
         for denial in denials {
+            if denial.replaced == .revocations { revocations = .unknown }
             guard let service = try? ServiceName(denial.name) else { continue }
             switch denial.replaced {
             case .inbound: inbound[service] = .denied(denial.reason)
             case .endpoints: endpoints[service] = []
-            case .hosted, .upstreams, .denied: break
+            case .hosted, .upstreams, .revocations, .denied: break
             }
         }
+        self.revocations = revocations
         self.denials = denials
         hostedByMeshName = Dictionary(
             hosted.map { entry in

@@ -27,6 +27,8 @@ extension SectionContent {
         case .upstreams(let section):
             document.set("agent", .string(section.agent.text))
             document.set("upstreams", .list(section.upstreams.map(\.document)))
+        case .revocations(let section):
+            document.set("serials", .list(section.serials.map { .string(Hex.encode($0)) }))
         case .denied(let section):
             document.set("replaced", .string(section.replaced.rawValue))
             document.set("name", .string(section.name))
@@ -42,6 +44,7 @@ extension SectionContent {
         case .endpoints: self = .endpoints(try EndpointsSection(from: &reader))
         case .hosted: self = .hosted(try HostedSection(from: &reader))
         case .upstreams: self = .upstreams(try UpstreamsSection(from: &reader))
+        case .revocations: self = .revocations(try RevocationsSection(from: &reader))
         case .denied: self = .denied(try DeniedSection(from: &reader))
         }
     }

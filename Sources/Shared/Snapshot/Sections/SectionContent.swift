@@ -10,6 +10,9 @@ package enum SectionKind: String, Hashable, Sendable, CaseIterable {
     case hosted
     /// The upstream ports of one agent.
     case upstreams
+    /// Certificates that count no longer although they have not ended; shared by all agents, and
+    /// only shown to those that know it (`Feature.revocations`).
+    case revocations
     /// Stands for a section that could not be encoded: nothing of what it would say holds.
     case denied
 }
@@ -20,6 +23,7 @@ package enum SectionContent: Hashable, Sendable {
     case endpoints(EndpointsSection)
     case hosted(HostedSection)
     case upstreams(UpstreamsSection)
+    case revocations(RevocationsSection)
     case denied(DeniedSection)
 
     /// Which kind it is.
@@ -29,6 +33,7 @@ package enum SectionContent: Hashable, Sendable {
         case .endpoints: .endpoints
         case .hosted: .hosted
         case .upstreams: .upstreams
+        case .revocations: .revocations
         case .denied: .denied
         }
     }
@@ -40,6 +45,7 @@ package enum SectionContent: Hashable, Sendable {
         case .endpoints(let section): section.service.description
         case .hosted(let section): section.agent.text
         case .upstreams(let section): section.agent.text
+        case .revocations: RevocationsSection.name
         case .denied(let section): section.name
         }
     }

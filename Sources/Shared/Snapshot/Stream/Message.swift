@@ -115,9 +115,11 @@ package struct Feature: Hashable, Sendable, Comparable {
     /// The longest word.
     package static let wordMaxBytes = 64
     /// What agents of this source understand.
-    package static let known: Set<Feature> = [.traffic]
+    package static let known: Set<Feature> = [.traffic, .revocations]
     /// Health checks and limits in sections, and frames of health.
     package static let traffic = Feature("traffic")
+    /// Enforces a section of revoked certificates.
+    package static let revocations = Feature("revocations")
 
     /// Its word in the hello.
     package let word: String

@@ -1,0 +1,63 @@
+import Crypto
+import Mesh
+import Postgres
+import Store
+import Testing
+
+@testable import Control
+
+@Suite struct KeyEncryptionKeysTests {
+    @Test func aSecondKeyOpensTheDatabaseUntilTheFirstIsLetGo() async throws {
+        try await ControlFixture.with { base in
+            let successor = Bytes.key(filledWith: 77)
+            let isNew = try await base.control.addKeyEncryptionKey(successor)
+            #expect(isNew)
+            // Said again at every start of every replica.
+            let isNewAgain = try await base.control.addKeyEncryptionKey(successor)
+            #expect(!isNewAgain)
+            let stored = try await base.control.read { database in
+                try await KeyRepository.rootKeys(in: database)
+            }
+            #expect(stored.count == 2)
+            let keys = try await base.control.read { database in
+                try await KeyRepository.keyring(in: database)
+            }
+            let opened = try Keyring.open(
+                for: base.control.cluster,
+                under: successor,
+                roots: stored,
+                keys: keys
+            )
+            #expect(opened.root.equalsInConstantTime(base.control.keyring.root))
+            let gone = try await base.control.retireKeyEncryptionKeys(by: base.admin)
+            #expect(gone == [successor.id])
+            let left = try await base.control.read { database in
+                try await KeyRepository.rootKeys(in: database)
+            }
+            #expect(left.map(\.keyEncryptionKeyID) == [base.control.keyring.keyEncryptionKeyID])
+            #expect(throws: KeyError.self) {
+                try Keyring.open(
+                    for: base.control.cluster,
+                    under: successor,
+                    roots: left,
+                    keys: keys
+                )
+            }
+        }
+    }
+
+    @Test func aWrapThatSomebodyAlteredProvesNothing() async throws {
+        try await ControlFixture.with { base in
+            let successor = Bytes.key(filledWith: 77)
+            _ = try await base.control.addKeyEncryptionKey(successor)
+            try await base.tamper(
+                """
+                UPDATE turnpike.root_keys SET wrapped = set_byte(wrapped, 20,
+                    (get_byte(wrapped, 20) + 1) % 256) WHERE kek_id = \(successor.id)
+                """
+            )
+            let error = await refusal { try await base.control.addKeyEncryptionKey(successor) }
+            #expect(error?.code == "kek.unproven")
+        }
+    }
+}
