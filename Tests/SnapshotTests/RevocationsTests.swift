@@ -50,7 +50,7 @@ import Wire
         var document = mesh.trust.document
         let other = try CertificateAuthority.root(
             CertificateTemplate(
-                serialBytes: [3],
+                serialBytes: Array(repeating: 3, count: 16),
                 notBefore: mesh.now,
                 notAfter: mesh.now + .seconds(60),
                 subject: DistinguishedName(commonName: "other"),
