@@ -293,6 +293,7 @@ package enum AgentStateRepository {
                     state.connected_server IS NULL OR publishers.revision >= \(revision)
                 ) AS is_compared
             FROM turnpike.agent_state AS state
+            JOIN turnpike.agents AS host ON host.name = state.agent AND host.state <> 'revoked'
             LEFT JOIN turnpike.manifests ON manifests.agent = state.agent
             LEFT JOIN turnpike.publishers ON publishers.server = state.connected_server
             WHERE state.last_seen > now() - interval '60 seconds'
