@@ -14,7 +14,7 @@ extension ExternalDatabaseTests {
             ),
             (
                 "INSERT INTO turnpike.migrations (version, name, checksum)"
-                    + " SELECT max(version) + 1, 'future', sha256('f') FROM turnpike.migrations",
+                    + " SELECT max(version) + 1, 'contract_future', sha256('f') FROM turnpike.migrations",
                 "which this program does not know"
             ),
             ("DELETE FROM turnpike.migrations WHERE version = 2", "lacks migration 2"),

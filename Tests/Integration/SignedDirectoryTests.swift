@@ -33,6 +33,7 @@ import Testing
         kind: service
         name: db
         placements: ["host-b"]
+        health_check: {"type": "none"}
         instances:
           - {"agent": "host-b", "port": \(instancePort)}
         intentions:

@@ -82,11 +82,6 @@ struct AgentService: Sendable {
                 logger: logger
             )
             await subscription.start()
-            if predecessor != nil {
-                // Only now: before, there was nothing by which a connection could be judged.
-                _ = try await dataPlane.start()
-                await dataPlane.adoptRemaining()
-            }
             let status = try await StatusEndpoint.start(
                 on: statusAddress,
                 reactor: control,
@@ -94,6 +89,12 @@ struct AgentService: Sendable {
                 metrics: metrics
             )
             let port = try openPort()
+            if predecessor != nil {
+                // Only now: before, there was nothing by which a connection could be judged, and
+                // what may still fail would take along those that were accepted.
+                _ = try await dataPlane.start()
+                await dataPlane.adoptRemaining()
+            }
             announce(status.address)
             let inheriting = predecessor.map { inherit(from: $0, into: subscription) }
             predecessor = nil
