@@ -13,13 +13,14 @@ import Wire
         _ server: ServerChild,
         _ place: SourceLocation = #_sourceLocation
     ) async throws {
-        let status = try await server.send(.get, "/v1/status")
-        let alarms = status.body["row_alarms"]?.items ?? []
-        #expect(
-            alarms.contains { $0["table"]?.text == table && $0["key"]?.text == key },
-            "\(status.text)",
-            sourceLocation: place
-        )
+        // The alarm is written beside the refusal, not before it.
+        let isRaised = try await eventually {
+            let status = try await server.send(.get, "/v1/status")
+            return (status.body["row_alarms"]?.items ?? []).contains {
+                $0["table"]?.text == table && $0["key"]?.text == key
+            }
+        }
+        #expect(isRaised, sourceLocation: place)
         let metrics = try await server.send(.get, "/metrics").text
         let counter = "turnpike_server_row_mac_failures_total{table=\"\(table)\"}"
         #expect(metrics.contains(counter), sourceLocation: place)
