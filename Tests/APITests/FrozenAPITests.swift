@@ -1,6 +1,7 @@
 import API
 import Foundation
 import HTTP
+import Support
 import Testing
 import Wire
 
@@ -13,10 +14,8 @@ import Wire
     private let frozen: Object
 
     init() throws {
-        var folder = URL(filePath: #filePath)
-        while folder.lastPathComponent != "Tests" { folder.deleteLastPathComponent() }
         frozen = try Self.object(
-            Data(contentsOf: folder.appending(path: "Frozen/0.1.0/openapi.json"))
+            Data(contentsOf: Repository.frozen("0.1.0").appending(path: "openapi.json"))
         )
     }
 

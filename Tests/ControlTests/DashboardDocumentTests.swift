@@ -9,9 +9,7 @@ import Testing
     private let text: String
 
     init() throws {
-        var folder = URL(filePath: #filePath)
-        while folder.lastPathComponent != "Tests" { folder.deleteLastPathComponent() }
-        let file = folder.deletingLastPathComponent().appending(path: "docs/dashboard.md")
+        let file = Repository.top.appending(path: "docs/dashboard.md")
         text = try String(contentsOf: file, encoding: .utf8)
     }
 

@@ -29,6 +29,17 @@ import Testing
                 keys: keys
             )
             #expect(opened.root.equalsInConstantTime(base.control.keyring.root))
+            // The newer one is what the operator changes to, and nobody works with it yet.
+            let early = await refusal {
+                try await base.control.retireKeyEncryptionKeys(by: base.admin)
+            }
+            #expect(early?.code == "kek.newer_waits")
+            try await base.tamper(
+                """
+                UPDATE turnpike.root_keys SET created_at = created_at - interval '1 day'
+                WHERE kek_id = \(successor.id)
+                """
+            )
             let gone = try await base.control.retireKeyEncryptionKeys(by: base.admin)
             #expect(gone == [successor.id])
             let left = try await base.control.read { database in

@@ -31,13 +31,16 @@ import Wire
 
     private func denying(
         _ serials: [[UInt8]],
+        cutoffs: [ServiceName: Timestamp] = [:],
         _ pair: MeshPair,
-        revision: UInt64
+        revision: UInt64,
+        expires: Timestamp? = nil
     ) throws -> ValidatedSnapshot {
         let agent = pair.destination.name
         return try pair.mesh.snapshot(
             for: agent,
             revision: revision,
+            expires: expires,
             [
                 .hosted(
                     HostedSection(
@@ -66,7 +69,7 @@ import Wire
                         rules: try rule(pair)
                     )
                 ),
-                .revocations(RevocationsSection(serials: serials)),
+                .revocations(RevocationsSection(serials: serials, cutoffs: cutoffs)),
             ]
         ).snapshot
     }
@@ -102,6 +105,36 @@ import Wire
         _ = try #require(try await pair.destination.decision(.leafRevoked))
         try await pair.connect(leaf: try pair.mesh.leaf(of: pair.web))
         #expect(await echoes(try await open(pair)))
+        await pair.stop()
+    }
+
+    @Test(arguments: [true, false])
+    func whatOutlivedItsLeafIsCutWhenItsServiceIsRevoked(isRevoked: Bool) async throws {
+        let pair = try await MeshPair()
+        let expires = pair.clock.now + .seconds(7_200)
+        let end = pair.clock.now + .seconds(600)
+        let own = try pair.mesh.leaf(of: pair.database, notAfter: expires)
+        try await pair.enforce(try rule(pair), expires: expires, leaf: own)
+        try await pair.connect(
+            try pair.sourceSnapshot(expires: expires),
+            leaf: try pair.mesh.leaf(of: pair.web, notAfter: end)
+        )
+        let live = try await open(pair)
+        pair.clock.advance(by: .seconds(900))
+        #expect(await echoes(live))
+        let cutoffs = [isRevoked ? pair.web : pair.database: pair.clock.now]
+        await pair.destination.plane.apply(
+            try pair.configuration(
+                try denying([], cutoffs: cutoffs, pair, revision: 2, expires: expires),
+                leaves: [pair.database: own]
+            )
+        )
+        if isRevoked {
+            #expect(await onThread { live.receive().end } != .open)
+            #expect(try await pair.destination.decision(.leafRevoked) != nil)
+        } else {
+            #expect(await echoes(live))
+        }
         await pair.stop()
     }
 

@@ -127,7 +127,7 @@ import Wire
     }
 
     @Test func connectionsToADeregisteredInstanceFinishOrAreCutAtTheDrainTimeout() async throws {
-        let pair = try await MeshPair(settings: { $0.drainTimeout = .milliseconds(700) })
+        let pair = try await MeshPair(settings: { $0.drainTimeout = .seconds(3) })
         let next = LoopbackSocket.listen()
         inBackground {
             while let connection = next.acceptNext() {

@@ -1,15 +1,12 @@
 import Foundation
+import Support
 import Testing
 
 @testable import turnpike_fuzz
 
 /// The inputs that fuzzing has kept, judged again on every run.
 @Suite struct CorpusTests {
-    private static let folder: URL = {
-        var folder = URL(filePath: #filePath)
-        while folder.lastPathComponent != "Tests" { folder.deleteLastPathComponent() }
-        return folder.appending(path: "Corpora")
-    }()
+    private static let folder = Repository.top.appending(path: "Tests/Corpora")
 
     private func inputs(_ target: FuzzTarget) throws -> [[UInt8]] {
         let file = Self.folder.appending(path: "\(target.name).txt")

@@ -47,7 +47,8 @@ import Testing
         /// Ends the load; gives how many connections failed.
         func end() async throws -> Int {
             state.withLock { $0.isOver = true }
-            _ = try await eventually { self.state.withLock(\.running) == 0 }
+            let areDone = try await eventually { self.state.withLock(\.running) == 0 }
+            try #require(areDone, "a client hangs")
             return state.withLock(\.failed)
         }
     }
@@ -70,14 +71,14 @@ import Testing
         try await waitUntilOpen(port)
         let long = try #require(await onThread { LoopbackSocket.connect(port: port) })
         let load = Load(port: port, clients: 4)
-        _ = try await eventually { load.answered > 20 }
+        #expect(try await eventually { load.answered > 20 })
         let meshPort = first.meshPort
         let second = try await host.start([
             "--take-over", "--mesh-listen", "127.0.0.1:\(meshPort)", "--limits-reactors", "2",
         ])
         #expect(second.meshPort == meshPort)
         let atTakeOver = load.answered
-        _ = try await eventually { load.answered > atTakeOver + 50 }
+        #expect(try await eventually { load.answered > atTakeOver + 50 })
         #expect(first.child.isRunning)
         // The older one carries its connection on, although it takes no new one.
         let goesOn = await onThread { long.send([9]) && long.receive(exactly: 1) == [9] }
@@ -110,11 +111,12 @@ import Testing
             ["--take-over", "--status-listen", "127.0.0.1:\(taken.port)"]
         )
         #expect(await failing.wait() != 0)
-        _ = try await eventually { first.child.log.contains("going on") }
+        #expect(try await eventually { first.child.log.contains("going on") })
         #expect(first.child.isRunning)
         let before = load.answered
-        _ = try await eventually { load.answered > before + 10 }
-        #expect(try await load.end() == 0)
+        #expect(try await eventually { load.answered > before + 10 })
+        let failed = try await load.end()
+        #expect(failed == 0, "\(first.child.log)")
         // Neither may a third one run beside it.
         let beside = try await AgentChild.run(["run", "--data-directory", host.directory.path])
         #expect(beside.code != 0)

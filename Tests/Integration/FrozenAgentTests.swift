@@ -44,7 +44,9 @@ extension OneAtATime {
                 latest = revision
                 try await reaches(quick, revision)
                 slowest = max(slowest, ContinuousClock.now - committed)
-                if number.isMultiple(of: 25) { highest = max(highest, try await pending(server)) }
+                if number.isMultiple(of: 25) {
+                    highest = max(highest, try await pending(server) ?? 0)
+                }
             }
             #expect(slowest < .seconds(1))
             // One manifest of this size is a kilobyte or two; two of them would show.
@@ -90,14 +92,15 @@ extension OneAtATime {
 
         /// What waits for the frozen agent; a machine so slow that its server has given it up
         /// meanwhile holds nothing for it.
-        private func pending(_ server: ServerChild) async throws -> Int {
+        private func pending(_ server: ServerChild) async throws -> Int? {
             let answer = try await server.send(.get, "/metrics")
             let name = MetricNames.agentPendingBytes.name
             let line = answer.text.split(separator: "\n").first {
                 $0.hasPrefix(name + "{") && $0.contains("\"host-a\"")
             }
-            guard let line else { return 0 }
-            return try #require(line.split(separator: " ").last.flatMap { Int($0) })
+            guard let line else { return nil }
+            let value = try #require(line.split(separator: " ").last.flatMap { Int($0) }, "\(line)")
+            return value
         }
 
         private func enforcedCount(_ agent: RunningAgent) -> Int {

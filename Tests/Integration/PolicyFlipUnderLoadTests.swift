@@ -65,6 +65,7 @@ extension OneAtATime {
                     * LoadStream.partByteCount
             }
             #expect(goOn)
+            for stream in kept { #expect(stream.endedAt == nil, "a kept connection ended") }
             for stream in kept { await stream.finish() }
             for stream in kept {
                 let outcome = await stream.outcome()

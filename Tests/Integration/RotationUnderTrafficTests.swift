@@ -5,7 +5,7 @@ import Testing
 import Wire
 
 /// Everything that signs is replaced while connections are open.
-struct RotationUnderTrafficTests {
+@Suite(.timeLimit(.minutes(10))) struct RotationUnderTrafficTests {
     @Test func keysAreReplacedWithoutAConnectionNoticing() async throws {
         let origin = EchoOrigin()
         defer { withExtendedLifetime(origin) {} }

@@ -64,6 +64,35 @@ import Wire
         try? FileManager.default.removeItem(atPath: path)
     }
 
+    /// A server that somebody took over says what holds: with keys of its own beside the real one.
+    @Test func whatNoneOfTheKeysHasSignedIsNotTakenForWhatHolds() throws {
+        let key = try write("trust.key", try made.trustKey.pem())
+        let thief = try SigningKey.generate(.ed25519)
+        var forged = made.trust.document
+        forged.trustKeys.append(thief.publicKey)
+        let next = try #require(
+            try forged.applying([.raiseEpoch], at: Timestamp(secondsSinceEpoch: 7))
+        )
+        let envelope = try forged.signed(by: [thief])
+        let document = Document.fields([
+            "current": .string(Base64.encode(envelope.encoded)),
+            "next": .string(Base64.encode(next.encoded)),
+        ])
+        let file = try write(
+            "forged.json",
+            String(decoding: JSON.pretty(document), as: UTF8.self)
+        )
+        let rest = ["sign", "--proposal", file, "--out", "\(path)/signed.json", "--trust-key", key]
+        let refused = #expect(throws: StartFailure.self) { try TrustCommand.perform(rest) }
+        #expect(refused.map { "\($0)" }?.contains("--current-hash") == true)
+        let real = made.trust.hash.hex
+        #expect(throws: StartFailure.self) {
+            try TrustCommand.perform(rest + ["--current-hash", real])
+        }
+        #expect(!FileManager.default.fileExists(atPath: "\(path)/signed.json"))
+        try? FileManager.default.removeItem(atPath: path)
+    }
+
     @Test func otherTrustKeysAreMadeAndBothSidesSign() throws {
         let key = try write("trust.key", try made.trustKey.pem())
         let file = try proposal(nil)

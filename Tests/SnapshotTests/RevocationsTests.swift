@@ -8,7 +8,11 @@ import Wire
 
 @Suite struct RevocationsTests {
     @Test func theListHasOneOrderWhateverTheOneItWasGivenIn() throws {
-        let section = RevocationsSection(serials: [[9], [1, 2], [9], [1]])
+        let end = Timestamp(secondsSinceEpoch: 1_900_000_000)
+        let section = RevocationsSection(
+            serials: [[9], [1, 2], [9], [1]],
+            cutoffs: [try ServiceName("web"): end, try ServiceName("db"): end]
+        )
         #expect(section.serials == [[1], [1, 2], [9]])
         let encoded = try EncodedSection(checking: .revocations(section))
         #expect(try SectionContent(encoded: encoded.bytes) == .revocations(section))
@@ -16,13 +20,16 @@ import Wire
     }
 
     @Test(arguments: [
-        #"{"kind":"revocations","schema":1,"serials":["02","01"]}"#,
-        #"{"kind":"revocations","schema":1,"serials":["01","01"]}"#,
-        #"{"kind":"revocations","schema":1,"serials":["0A"]}"#,
-        #"{"kind":"revocations","schema":1,"serials":["0"]}"#,
-        #"{"kind":"revocations","schema":1,"serials":["\#(String(repeating: "0", count: 42))"]}"#,
-        #"{"kind":"revocations","schema":1}"#,
-        #"{"kind":"revocations","schema":1,"serials":[],"since":1}"#,
+        #"{"cutoffs":[],"kind":"revocations","schema":1,"serials":["02","01"]}"#,
+        #"{"cutoffs":[],"kind":"revocations","schema":1,"serials":["01","01"]}"#,
+        #"{"cutoffs":[],"kind":"revocations","schema":1,"serials":["0A"]}"#,
+        #"{"cutoffs":[],"kind":"revocations","schema":1,"serials":["0"]}"#,
+        #"{"cutoffs":[],"kind":"revocations","schema":1,"serials":["\#(String(repeating: "0", count: 42))"]}"#,
+        #"{"cutoffs":[],"kind":"revocations","schema":1}"#,
+        #"{"cutoffs":[],"kind":"revocations","schema":1,"serials":[],"since":1}"#,
+        #"{"kind":"revocations","schema":1,"serials":[]}"#,
+        #"{"cutoffs":[{"service":"default/web"}],"kind":"revocations","schema":1,"serials":[]}"#,
+        #"{"cutoffs":[{"service":"default/web","until":"2030-03-17T17:46:40Z"},{"service":"default/db","until":"2030-03-17T17:46:40Z"}],"kind":"revocations","schema":1,"serials":[]}"#,
     ])
     func anyOtherSpellingIsRefused(_ text: String) {
         #expect(throws: SnapshotFormatError.self) { try SectionContent(encoded: Array(text.utf8)) }
@@ -33,6 +40,19 @@ import Wire
         #expect(revocations.contains([1, 2]))
         #expect(!revocations.contains([1]) && !revocations.contains([1, 2, 3]))
         #expect(Revocations.none.isEmpty && !Revocations.none.contains([1, 2]))
+    }
+
+    /// A connection lives on behind its certificate, whose serial number nobody lists any more.
+    @Test func whatOutlivedACertificateOfTheServiceIsOut() throws {
+        let (web, end) = (try ServiceName("web"), Timestamp(secondsSinceEpoch: 1_900_000_000))
+        let revocations = Revocations(RevocationsSection(serials: [], cutoffs: [web: end]))
+        #expect(!revocations.isEmpty)
+        #expect(revocations.contains(outlived: web, endedAt: end))
+        #expect(revocations.contains(outlived: web, endedAt: end - .seconds(9_000)))
+        // Of a certificate that was issued after the service was allowed again.
+        #expect(!revocations.contains(outlived: web, endedAt: end + .seconds(1)))
+        #expect(!revocations.contains(outlived: try ServiceName("db"), endedAt: end))
+        #expect(Revocations.unknown.contains(outlived: web, endedAt: end))
     }
 
     @Test func aListThatTheServerCouldNotWriteRevokesEverything() throws {

@@ -157,9 +157,7 @@ class Database:
     def follow(self, index):
         """Makes one the standby of the other, and commits wait for it."""
         source = 1 - index
-        if (self.folder(index) / "postmaster.pid").exists():
-            subprocess.run(("pkill", "-9", "-f", f"postgres.*-D {self.folder(index)} "), check=False)
-            time.sleep(0.2)
+        self.kill(index)
         shutil.rmtree(self.folder(index), ignore_errors=True)
         self.postgres(
             "pg_basebackup", "-h", "127.0.0.1", "-p", str(self.ports[source]), "-U", "postgres", "-D", self.folder(index),
@@ -172,8 +170,12 @@ class Database:
         within(30, "the synchronous standby", lambda: "sync" in self.sql(source, "select sync_state from pg_stat_replication"))
 
     def kill(self, index):
-        pid = int((self.folder(index) / "postmaster.pid").read_text().split()[0])
-        os.kill(pid, signal.SIGKILL)
+        """Does nothing where none runs."""
+        try:
+            pid = int((self.folder(index) / "postmaster.pid").read_text().split()[0])
+            os.kill(pid, signal.SIGKILL)
+        except (OSError, ValueError, IndexError):
+            return
         within(20, "the end of PostgreSQL", lambda: not pathlib.Path(f"/proc/{pid}").exists() or "Z" in pathlib.Path(f"/proc/{pid}/stat").read_text().split(")")[-1][:3])
 
     def restart(self):
@@ -200,7 +202,8 @@ class Database:
         return f"postgresql://postgres@{hosts}/turnpike"
 
     def stop(self):
-        subprocess.run(("pkill", "-9", "-x", "postgres"), check=False)
+        for index in (0, 1):
+            self.kill(index)
 
 
 class Replica:
@@ -295,8 +298,8 @@ class Agent:
         if status >= 300:
             raise Failure(f"no join token: {status} {body}")
         path = self.folder.parent / f"{self.host.name}.token"
+        path.touch(mode=0o600)
         path.write_text(body["token"])
-        path.chmod(0o600)
         run(*self.host.inside(BIN / "turnpike-agent", "join", "--token-file", path, "--config", self.config))
 
     def status(self):

@@ -406,8 +406,8 @@ def main():
     try:
         run.perform()
         is_kept = bool(run.violations)
-    except Failure as failure:
-        run.violated(str(failure))
+    except (Failure, OSError, ValueError, http.client.HTTPException) as failure:
+        run.violated(f"{type(failure).__name__}: {failure}")
     finally:
         run.clean_up()
         if is_kept:

@@ -37,6 +37,8 @@ final class AgentProcess: Sendable {
     /// Runs until SIGTERM or SIGINT; a second one ends at once.
     func run() throws(StartFailure) {
         let folder = AgentFolder(configuration.dataDirectory)
+        // Before descriptors come from another process, which may have many.
+        let dataPlane = configuration.dataPlaneSettings(descriptorLimit: descriptorLimit())
         let predecessor = try askPredecessor(folder)
         let lock = try takeFolder(folder, predecessor)
         let second = PassedDescriptors()
@@ -45,7 +47,6 @@ final class AgentProcess: Sendable {
         } catch {
             throw .work("\(error)")
         }
-        let dataPlane = configuration.dataPlaneSettings(descriptorLimit: descriptorLimit())
         let signals = try signalSource()
         let outcome: Result<Void, StartFailure> = control.runUntilFinished {
             do throws(StartFailure) {
@@ -180,6 +181,8 @@ final class AgentProcess: Sendable {
     private func askPredecessor(_ folder: AgentFolder) throws(StartFailure) -> Predecessor? {
         guard takesOver else { return nil }
         do {
+            // Whoever could write here could give us sockets of its own.
+            try folder.makeDirectories()
             guard let predecessor = try Predecessor.ask(folder.handoverPath) else {
                 logger.info("no agent runs with the directory: nothing to take over")
                 return nil

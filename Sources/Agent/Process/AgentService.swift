@@ -34,13 +34,20 @@ final class Predecessor: Sendable {
         return Predecessor(inheritance, connection)
     }
 
-    /// Says that connections are accepted here, then takes the other's last evidence.
+    /// Says that connections are accepted here; an error means that the other goes on, so that
+    /// this process must end.
+    func declareReady() throws(HandoverError) {
+        let descriptor = connection.takeFirst()
+        try Handover.declareReady(over: descriptor)
+        connection.append(descriptor)
+    }
+
+    /// Takes the other's last evidence.
     ///
     /// Blocks until the other has ended, or `isOver`.
     func release(isOver: () -> Bool, _ took: (EvidenceQueue.Batch) -> Void) -> HandoverError? {
         let descriptor = connection.takeFirst()
         do throws(HandoverError) {
-            try Handover.declareReady(over: descriptor)
             try Handover.receiveEvidence(over: descriptor, isOver: isOver, took)
             return nil
         } catch {
@@ -51,6 +58,9 @@ final class Predecessor: Sendable {
 
 /// The agent from the moment that its data path exists: control side, status, and the end.
 struct AgentService: Sendable {
+    /// How long the status port is tried for after a hand-over that failed.
+    private static let statusPatience = Duration.seconds(60)
+
     let folder: AgentFolder
     let lock: PassedDescriptors
     let dataPlane: DataPlane
@@ -71,6 +81,7 @@ struct AgentService: Sendable {
         announce: (SocketAddress) -> Void
     ) async throws {
         var predecessor = predecessor
+        var isAgain = false
         while true {
             let subscription = try Subscription(
                 folder: folder,
@@ -82,18 +93,15 @@ struct AgentService: Sendable {
                 logger: logger
             )
             await subscription.start()
-            let status = try await StatusEndpoint.start(
-                on: statusAddress,
-                reactor: control,
-                subscription: subscription,
-                metrics: metrics
-            )
+            let status = try await openStatus(subscription, isAgain: isAgain)
+            isAgain = true
             let port = try openPort()
             if predecessor != nil {
                 // Only now: before, there was nothing by which a connection could be judged, and
                 // what may still fail would take along those that were accepted.
                 _ = try await dataPlane.start()
                 await dataPlane.adoptRemaining()
+                try predecessor?.declareReady()
             }
             announce(status.address)
             let inheriting = predecessor.map { inherit(from: $0, into: subscription) }
@@ -117,6 +125,28 @@ struct AgentService: Sendable {
                 let isTaken = await give(to: connection, mesh, subscription, port)
                 await port?.close(removingFile: !isTaken)
                 if isTaken { return }
+            }
+        }
+    }
+
+    /// The status port; one that a newer process has not let go of yet is tried for a while, for
+    /// it is no reason to end what goes on.
+    private func openStatus(
+        _ subscription: Subscription,
+        isAgain: Bool
+    ) async throws -> StatusEndpoint {
+        let deadline = control.now.advanced(by: Self.statusPatience)
+        while true {
+            do {
+                return try await StatusEndpoint.start(
+                    on: statusAddress,
+                    reactor: control,
+                    subscription: subscription,
+                    metrics: metrics
+                )
+            } catch {
+                guard isAgain, control.now < deadline else { throw error }
+                try? await control.sleep(for: .milliseconds(200))
             }
         }
     }
@@ -181,6 +211,9 @@ struct AgentService: Sendable {
                 sockets: try await dataPlane.listeningSockets(),
                 lock: copy
             )
+            // From now on the other one brings snapshots to disk, and this one still accepts.
+            let following = Task { await follow(subscription) }
+            defer { following.cancel() }
             let outcome = await port.wait { () -> HandoverError? in
                 let descriptor = connection.takeFirst()
                 do throws(HandoverError) {
@@ -205,6 +238,13 @@ struct AgentService: Sendable {
         logger.info("a newer process accepts connections; draining")
         await drain(telling: connection, subscription, port)
         return true
+    }
+
+    private func follow(_ subscription: Subscription) async {
+        while !Task.isCancelled {
+            try? await control.sleep(for: .milliseconds(200))
+            await subscription.followDisk()
+        }
     }
 
     private func drain(

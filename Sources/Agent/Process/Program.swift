@@ -3,7 +3,7 @@ import Reactor
 /// The agent's executable: finds the command and ends with its exit code.
 @main
 enum Program {
-    static let version = "0.1.0"
+    static let version = "0.2.0"
 
     static let help = """
         turnpike-agent, the daemon of one host

@@ -5,7 +5,7 @@ import Wire
 /// The control plane's executable: finds the command and ends with its exit code.
 @main
 enum Program {
-    static let version = "0.1.0"
+    static let version = "0.2.0"
 
     static let help = """
         turnpike-server, the control plane of Turnpike

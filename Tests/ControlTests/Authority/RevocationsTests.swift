@@ -139,6 +139,7 @@ import Wire
     @Test func aCertificateIssuedBesideARevocationIsDeniedOrRefused() async throws {
         try await AuthorityFixture.with { fixture in
             try await host(fixture)
+            let first = try await issue(fixture)
             let issued = await withTaskGroup(of: [UInt8]?.self) { group in
                 for index in 0..<24 {
                     group.addTask {
@@ -153,11 +154,108 @@ import Wire
                         return try? await issue(fixture)
                     }
                 }
-                return await group.reduce(into: Set<[UInt8]>()) { all, serial in
+                return await group.reduce(into: Set([first])) { all, serial in
                     if let serial { all.insert(serial) }
                 }
             }
-            #expect(try await denied(fixture) == issued)
+            let denied = try await denied(fixture)
+            #expect(denied == issued && denied.contains(first))
+            await #expect(throws: ControlError.self) { try await issue(fixture) }
+        }
+    }
+
+    private func cutoffs(_ fixture: AuthorityFixture) async throws -> [ServiceName: Timestamp] {
+        try await fixture.control.read { database in
+            try await RevocationRepository.cutoffs(in: database)
+        }
+    }
+
+    @Test func whatOutlivedItsCertificateIsCutOffUntilNobodyCanHoldItAnyMore() async throws {
+        try await AuthorityFixture.with { fixture in
+            try await host(fixture)
+            let serial = try await issue(fixture)
+            // Nothing is left to be denied by its number.
+            try await fixture.control.write { database in
+                try await database.query(
+                    """
+                    UPDATE turnpike.certificates SET not_after = now() - interval '1 hour'
+                    WHERE serial = \(serial)
+                    """
+                )
+            }
+            let revocations = Revocations(fixture.control)
+            _ = try await revocations.revoke(.web, reason: "x", by: fixture.admin)
+            #expect(try await denied(fixture).isEmpty)
+            #expect(try await Set(cutoffs(fixture).keys) == [.web])
+            try await revocations.collect()
+            #expect(try await Set(cutoffs(fixture).keys) == [.web])
+            try await fixture.control.write { database in
+                try await database.query(
+                    """
+                    UPDATE turnpike.revocation_cutoffs SET made_at = now() - interval '26 hours'
+                    """
+                )
+            }
+            let before = try await revision(fixture)
+            try await revocations.collect()
+            #expect(try await cutoffs(fixture).isEmpty)
+            #expect(try await revision(fixture) == before + 1)
+        }
+    }
+
+    @Test func anAgentThatAnOlderServerPutOutIsStillDenied() async throws {
+        try await AuthorityFixture.with { fixture in
+            try await host(fixture)
+            let serial = try await issue(fixture)
+            _ = try await fixture.agents.revoke(.host, by: fixture.admin)
+            try await fixture.control.write { database in
+                try await database.query("UPDATE turnpike.certificates SET is_denied = false")
+            }
+            let count = try await fixture.agents.revoke(.host, by: fixture.admin).certificateCount
+            #expect(count == 2)
+            #expect(try await denied(fixture).contains(serial))
+            #expect(try await cutoffs(fixture)[.web] != nil)
+        }
+    }
+
+    /// Servers that know nothing of revocations sign on the same database.
+    @Test func theDatabaseItselfTakesNoCertificateOfARevokedService() async throws {
+        try await AuthorityFixture.with { fixture in
+            try await host(fixture)
+            let serial = try await issue(fixture)
+            _ = try await Revocations(fixture.control).revoke(.web, reason: "x", by: fixture.admin)
+            await #expect(throws: (any Error).self) {
+                try await fixture.control.write { database in
+                    try await database.query(
+                        """
+                        INSERT INTO turnpike.certificates
+                        SELECT (jsonb_populate_record(c, jsonb_build_object(
+                            'serial', '\\x0102030405060708090a0b0c0d0e0f10'
+                        ))).* FROM turnpike.certificates c WHERE serial = \(serial)
+                        """
+                    )
+                }
+            }
+        }
+    }
+
+    @Test func anAgentHoldsOnlySoManyCertificatesOfAService() async throws {
+        try await AuthorityFixture.with { fixture in
+            try await host(fixture)
+            let serial = try await issue(fixture)
+            try await fixture.control.write { database in
+                try await database.query(
+                    """
+                    INSERT INTO turnpike.certificates
+                    SELECT (jsonb_populate_record(c, jsonb_build_object(
+                        'serial', '\\x' || lpad(to_hex(n), 32, '0')
+                    ))).* FROM turnpike.certificates c, generate_series(1, 255) AS n
+                    WHERE serial = \(serial)
+                    """
+                )
+            }
+            let error = await #expect(throws: ControlError.self) { try await issue(fixture) }
+            #expect(error?.code == "certificate.too_many")
         }
     }
 
@@ -192,12 +290,16 @@ import Wire
         _ = compiler.apply([.agent(.host, agent), .agent(.other, agent)])
         #expect(kinds(&compiler, .host) == [.hosted, .upstreams])
         // Everybody is concerned, and says nothing else than before when the list is empty again.
-        #expect(compiler.apply([.revocations([[1, 2]])]) == [.host, .other])
+        #expect(
+            compiler.apply([.revocations(RevocationsSection(serials: [[1, 2]]))]) == [
+                .host, .other,
+            ]
+        )
         _ = compiler.understands([.traffic], .host)
         #expect(kinds(&compiler, .host) == [.hosted, .upstreams])
         #expect(kinds(&compiler, .other) == [.hosted, .revocations, .upstreams])
-        #expect(compiler.apply([.revocations([[1, 2]])]).isEmpty)
-        #expect(compiler.apply([.revocations([])]) == [.host, .other])
+        #expect(compiler.apply([.revocations(RevocationsSection(serials: [[1, 2]]))]).isEmpty)
+        #expect(compiler.apply([.revocations(RevocationsSection(serials: []))]) == [.host, .other])
         #expect(kinds(&compiler, .other) == [.hosted, .upstreams])
     }
 

@@ -1,5 +1,6 @@
 import Foundation
 import Reactor
+import Support
 import Testing
 import Wire
 
@@ -21,9 +22,7 @@ import Wire
     }
 
     private func example() throws -> Document {
-        var folder = URL(filePath: #filePath)
-        while folder.lastPathComponent != "Tests" { folder.deleteLastPathComponent() }
-        let file = folder.deletingLastPathComponent().appending(path: "deploy/server.yaml")
+        let file = Repository.top.appending(path: "deploy/server.yaml")
         let text = try String(contentsOf: file, encoding: .utf8)
         return try #require(try YAML.parse(text, source: "deploy/server.yaml").first)
     }

@@ -2,6 +2,7 @@ import Crypto
 import Foundation
 import Mesh
 import Snapshot
+import Support
 import Wire
 
 /// The files under `Tests/Frozen/<version>`, which that version itself has written.
@@ -14,9 +15,7 @@ struct FrozenFiles {
 
     init(version: String) {
         self.version = version
-        var folder = URL(filePath: #filePath)
-        while folder.lastPathComponent != "Tests" { folder.deleteLastPathComponent() }
-        self.folder = folder.appending(path: "Frozen/\(version)")
+        folder = Repository.frozen(version)
     }
 
     func bytes(_ name: String) -> [UInt8]? {

@@ -32,9 +32,7 @@ import Testing
         """
 
     private static func frozen() throws -> [String] {
-        var folder = URL(filePath: #filePath)
-        while folder.lastPathComponent != "Tests" { folder.deleteLastPathComponent() }
-        let file = folder.appending(path: "Frozen/0.1.0/schema.txt")
+        let file = Repository.frozen("0.1.0").appending(path: "schema.txt")
         return try String(contentsOf: file, encoding: .utf8)
             .split(separator: "\n").map(String.init)
     }

@@ -25,7 +25,7 @@ package enum CertificateSubject: Hashable, Sendable, CustomStringConvertible {
 package struct RenewalMachine: Sendable {
     /// How long an answer may take.
     package static let answerTimeout = Duration.seconds(30)
-    /// The longest pause between attempts once 90 % of a life are over.
+    /// The longest pause between attempts once 90 % of a life are over, and after it.
     package static let criticalPause = Duration.seconds(10)
     /// The most requests under way at once.
     package static let pendingMax = 16
@@ -126,7 +126,7 @@ package struct RenewalMachine: Sendable {
     ) {
         guard let subject = subject(of: id), var entry = entries[subject] else { return }
         var pause = entry.backoff.failed(jitter: jitter)
-        if let zone = entry.schedule?.zone(at: now), zone == .critical {
+        if let zone = entry.schedule?.zone(at: now), zone == .critical || zone == .expired {
             pause = min(pause, Self.criticalPause)
         }
         entry.nextAttempt = now + max(pause, retryAfter ?? .zero)

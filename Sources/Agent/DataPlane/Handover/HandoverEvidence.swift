@@ -102,18 +102,21 @@ extension Subscription {
     /// What cannot be read is read again the next time; the files change while they are read.
     package func followDisk() async {
         let mark = snapshots.path(of: SnapshotFiles.markName)
-        guard let bytes = try? AgentFolder.readIfPresent(mark), bytes != snapshot?.mark.encoded
-        else { return }
+        let isNew = (try? AgentFolder.readIfPresent(mark)) != snapshot?.mark.encoded
+        let isTrustNew =
+            (try? AgentFolder.readIfPresent(folder.trustPath)) != trust.envelope.encoded
+        guard isNew || isTrustNew else { return }
         let restored = snapshots.restore(
             agent: enrolment.agent,
             trustDomain: enrolment.trustDomain,
             now: settings.now()
         ).restoration
         guard let newer = restored.snapshot?.value, let anchor = restored.trust,
-            newer.mark != snapshot?.mark,
+            newer.mark != snapshot?.mark || anchor.hash != trust.hash,
             let read = try? Self.roots(of: anchor, file: folder.trustPath)
         else { return }
         (trust, roots, snapshot) = (anchor, read, newer)
+        trustedRoots.follow(anchor.document)
         await enforce()
     }
 

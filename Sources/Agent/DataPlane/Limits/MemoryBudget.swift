@@ -1,6 +1,6 @@
 /// Decides what a process near its memory limit does about it; pure.
 ///
-/// From `shedShare` of the limit on no connection is admitted. From `cutShare` on the connections
+/// From `shedShare` of the limit on no connection is admitted, until it is below `calmShare`. From `cutShare` on the connections
 /// whose peers read so slowly that bytes are held for them are cut, those with the most first,
 /// until the process would be back under `shedShare`: what is held is all that grows without a new
 /// connection, and being killed would cut everybody.
@@ -13,6 +13,8 @@ struct MemoryBudget: Hashable, Sendable {
     static let shedShare = 80
     /// Percent of the limit.
     static let cutShare = 88
+    /// Percent of the limit; a single threshold would be crossed again and again.
+    static let calmShare = 75
 
     /// Bytes that the process may occupy.
     let limit: Int
@@ -25,7 +27,8 @@ struct MemoryBudget: Hashable, Sendable {
 
     /// Takes what the process occupies now; gives how many bytes it has to let go of.
     mutating func measured(_ residentByteCount: Int) -> Int {
-        isShedding = residentByteCount >= share(Self.shedShare)
+        isShedding =
+            residentByteCount >= share(isShedding ? Self.calmShare : Self.shedShare)
         guard residentByteCount >= share(Self.cutShare) else { return 0 }
         return residentByteCount - share(Self.shedShare)
     }

@@ -106,6 +106,7 @@ extension DataPlaneReactor {
         let socket = try socket(on: address, instead: inherited?.mesh)
         let listener = try listener(socket, port: nil)
         meshListener = listener
+        if inherited != nil, let configuration { followUpstreams(of: configuration) }
         return listener.localAddress
     }
 
@@ -174,6 +175,8 @@ extension DataPlaneReactor {
 
     /// Opens the upstream ports that are new and closes those that are gone; no other is touched.
     func followUpstreams(of configuration: EnforcedConfiguration) {
+        // What was inherited is accepted on together with the mesh port, when nothing can fail.
+        guard inherited == nil || meshListener != nil else { return }
         let wanted = configuration.snapshot.routesByPort
         for (port, listener) in upstreamListeners where wanted[port] == nil {
             listener.close()

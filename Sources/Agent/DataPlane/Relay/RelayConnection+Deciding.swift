@@ -42,13 +42,20 @@ extension RelayConnection {
         let revocations = configuration.snapshot.revocations
         if !revocations.isEmpty, revocations.contains(ownSerialNumber) { return .leafRevoked }
         guard let peer = session?.peer else { return nil }
-        if !revocations.isEmpty, revocations.contains(peer.serialNumber) { return .leafRevoked }
+        let hasEnded = now.secondsSinceEpoch > peer.notAfter.secondsSinceEpoch
+        if !revocations.isEmpty {
+            if revocations.contains(peer.serialNumber) { return .leafRevoked }
+            if hasEnded, case .service(let service) = (try? SPIFFEID(peer.name))?.subject,
+                revocations.contains(outlived: service, endedAt: peer.notAfter)
+            {
+                return .leafRevoked
+            }
+        }
         switch configuration.trustedRoots.verdict(on: peer.root) {
         case .trusted: return nil
         case .distrusted: return .untrustedChain
         case .retired:
             // Its leaf vouches for it until its end, and nobody vouches for the leaf any more.
-            let hasEnded = now.secondsSinceEpoch > peer.notAfter.secondsSinceEpoch
             return hasEnded ? nil : .untrustedChain
         }
     }

@@ -40,15 +40,22 @@ package struct AgentFolder: Sendable {
     /// Where a newer process asks for the place of the one that runs.
     package var handoverPath: String { "\(path)/handover.sock" }
 
+    private var directories: [String] { [path, snapshotPath, leavesPath, evidencePath] }
+
     /// Makes the directories with mode 0700 and refuses one that lets others in.
-    package func prepare() throws(FileError) {
-        for directory in [path, snapshotPath, leavesPath, evidencePath] {
+    ///
+    /// Another process may be writing there.
+    package func makeDirectories() throws(FileError) {
+        for directory in directories {
             try FileSystem.makeDirectory(directory)
             try FileSystem.demandPrivate(directory)
         }
-        for directory in [path, snapshotPath, leavesPath, evidencePath] {
-            try removeTemporaries(in: directory)
-        }
+    }
+
+    /// Makes the directories and removes what a process left unfinished; none may run with them.
+    package func prepare() throws(FileError) {
+        try makeDirectories()
+        for directory in directories { try removeTemporaries(in: directory) }
     }
 
     /// Removes what a write that was cut off left behind.

@@ -130,6 +130,8 @@ package actor Subscription: ReactorBound {
     /// Enforces what was restored, then follows the servers; returns when the former is done.
     package func start() async {
         readOwnCertificate()
+        // The data path may still have what an earlier one knew of hosts and instances.
+        await dataPlane.apply(health)
         if let snapshot { await enforceFirst(snapshot) }
         tickTask = Task { await self.tickUntilStopped() }
         let share = settings.jitter()

@@ -105,6 +105,7 @@ package enum RevocationRoutes {
                 "agents/\(try AgentRoutes.name(request))"
             }
         ) { request throws(ControlError) in
+            let cannotEnforce = try await revocations.cannotEnforce()
             let (revision, count) = try await agents.revoke(
                 try AgentRoutes.name(request),
                 reason: try readReason(request),
@@ -114,7 +115,7 @@ package enum RevocationRoutes {
                 Revocations.Outcome(
                     revision: revision,
                     certificateCount: count,
-                    cannotEnforce: try await revocations.cannotEnforce()
+                    cannotEnforce: cannotEnforce
                 )
             )
         }

@@ -1,7 +1,7 @@
 /// Everything that the command line can do.
 enum CommandTable {
     /// The version of this program.
-    static let version = "0.1.0"
+    static let version = "0.2.0"
 
     /// In the order of the help.
     static let all: [Command] =

@@ -13,12 +13,15 @@ enum RotationCommands {
         rotation(
             "snapshot-key",
             "replace the key that signs snapshots",
-            steps: "prepare, activate, retire; or replace: at once, for a stolen key"
+            steps: "prepare, activate, retire; or replace: at once, for a stolen key",
+            options: [force],
+            proposes: true
         ),
         rotation(
             "root",
             "replace the root of the mesh",
-            steps: "prepare, activate, retire"
+            steps: "prepare, activate, retire",
+            proposes: true
         ),
         rotation(
             "intermediate",
@@ -49,17 +52,24 @@ enum RotationCommands {
         ),
     ]
 
-    private static func rotation(_ subject: String, _ summary: String, steps: String) -> Command {
+    private static func rotation(
+        _ subject: String,
+        _ summary: String,
+        steps: String,
+        options: [Command.Option] = [],
+        proposes: Bool = false
+    ) -> Command {
         Command(
             "rotate \(subject)",
             summary,
             operands: [Command.Operand(name: "STEP", summary: steps)],
-            options: [force],
+            options: options,
             requests: ["POST /v1/ca/rotations/{subject}/{step}", "GET /v1/ca/trust"],
-            notes: [
-                "A proposal for the trust keys goes to standard output: `turnpike rotate"
-                    + " \(subject) STEP > proposal.json`, then `turnpike-server trust sign`."
-            ]
+            notes: proposes
+                ? [
+                    "A proposal for the trust keys goes to standard output: `turnpike rotate"
+                        + " \(subject) STEP > proposal.json`, then `turnpike-server trust sign`."
+                ] : []
         ) { invocation, session async throws(Failure) in
             try await take(subject, invocation, session)
         }

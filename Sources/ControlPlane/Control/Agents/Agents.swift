@@ -86,8 +86,19 @@ package struct Agents: Sendable {
             }
             try condition.check(existing.revision, of: "agent \(name)")
             if existing.value.state == .revoked {
-                change.audited.conclude(outcome: "unchanged")
-                return (existing.revision, 0)
+                // An older server puts an agent out without denying what it holds.
+                let count = try await RevocationRepository.deny(
+                    agent: name,
+                    reason: reason,
+                    in: change.database
+                )
+                guard count > 0 else {
+                    change.audited.conclude(outcome: "unchanged")
+                    return (existing.revision, 0)
+                }
+                try await RevocationRepository.cutOff(servicesOf: name, in: change.database)
+                try await Revocations(control).conclude(change, count: count, reason: reason)
+                return (change.revision, count)
             }
             var agent = existing.value
             agent.state = .revoked
@@ -100,6 +111,7 @@ package struct Agents: Sendable {
             )
             try await revokeJoinTokens(of: name, change)
             change.record(.agent, key: name.text, .update)
+            try await RevocationRepository.cutOff(servicesOf: name, in: change.database)
             try await Revocations(control).conclude(change, count: count, reason: reason)
             return (change.revision, count)
         }

@@ -9,6 +9,11 @@ import Wire
 /// Each issuance is recorded in the same transaction as its audit record, before the certificate
 /// is handed out.
 package struct Issuance: Sendable {
+    /// The most certificates of one service that an agent may hold before they have ended.
+    package static let liveLeavesMax = 256
+    /// When an agent with too many may ask again.
+    static let liveLeavesPause = Duration.seconds(60)
+
     let control: ControlPlane
     let authority: Authority
 
@@ -60,6 +65,23 @@ package struct Issuance: Sendable {
                         "agent.not_enrolled",
                         "\(agent) is not enrolled with this key; join again"
                     )
+                )
+            }
+            // Whoever breaks into a host must not be able to make its revocation too long to be told.
+            let held = try await RevocationRepository.liveCount(
+                of: service,
+                on: agent,
+                limit: Self.liveLeavesMax,
+                in: act.database
+            )
+            guard held < Self.liveLeavesMax else {
+                throw ControlError.tooMany(
+                    Complaint(
+                        "certificate.too_many",
+                        "\(agent) holds \(held) certificates of \(service) that have not ended; keep"
+                            + " the one that was issued until its renewal"
+                    ),
+                    retryAfter: Self.liveLeavesPause
                 )
             }
             let placements = try await PlacementRepository.find(

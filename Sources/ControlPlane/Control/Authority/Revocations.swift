@@ -15,6 +15,9 @@ package struct Revocations: Sendable {
     package static let reasonDefault = "unspecified"
     /// How long a certificate stays on the list after its end, for clocks that go slow.
     private static let slack = Duration.seconds(60)
+    /// How long a cut-off stays: an agent that was away for longer than a manifest lives has cut
+    /// what outlived its certificates by itself.
+    private static let cutoffLife = Duration.seconds(25 * 3_600)
 
     let control: ControlPlane
 
@@ -43,6 +46,8 @@ package struct Revocations: Sendable {
         by caller: Caller
     ) async throws(ControlError) -> Outcome {
         try Self.check(reason)
+        // Before: what is done must not be answered as a failure.
+        let cannotEnforce = try await cannotEnforce()
         let (revision, count) = try await control.change(
             caller,
             action: "identity.revoke",
@@ -78,13 +83,14 @@ package struct Revocations: Sendable {
                 change.audited.conclude(outcome: "unchanged")
                 return (change.revision - 1, 0)
             }
+            try await RevocationRepository.cutOff(service: service, in: change.database)
             try await conclude(change, count: count, reason: reason)
             return (change.revision, count)
         }
         return Outcome(
             revision: revision,
             certificateCount: count,
-            cannotEnforce: try await cannotEnforce()
+            cannotEnforce: cannotEnforce
         )
     }
 
@@ -128,8 +134,13 @@ package struct Revocations: Sendable {
     /// Takes certificates that have ended off the list; costs a revision only where there are any.
     package func collect() async throws(ControlError) {
         let limit = control.now() - Self.slack
+        let cut = control.now() - Self.cutoffLife
         let isDue = try await control.read { database in
-            try await RevocationRepository.hasEnded(before: limit, in: database)
+            try await RevocationRepository.hasEnded(
+                before: limit,
+                cutBefore: cut,
+                in: database
+            )
         }
         guard isDue else { return }
         try await control.change(
@@ -139,6 +150,7 @@ package struct Revocations: Sendable {
         ) { change in
             let count = try await RevocationRepository.forget(
                 endedBefore: limit,
+                cutBefore: cut,
                 in: change.database
             )
             // Another replica was quicker.

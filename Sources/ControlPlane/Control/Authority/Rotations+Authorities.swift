@@ -44,13 +44,7 @@ extension Rotations {
         guard let row = state.preparedRoot,
             let since = state.firstVersion(naming: row.certificate)
         else {
-            throw ControlError.conflict(
-                Complaint(
-                    "rotation.not_announced",
-                    "no prepared root is in the trust document: prepare one, sign and submit the"
-                        + " proposal"
-                )
-            )
+            throw Self.notAnnounced("root")
         }
         let name = SHA256.digest(of: row.certificate)
         var outcome = try state.proposing(
@@ -88,8 +82,8 @@ extension Rotations {
             throw ControlError.conflict(
                 Complaint(
                     "rotation.root_outside",
-                    "the key of the root is not here: `turnpike ca csr` makes a request that its"
-                        + " owner signs, and `turnpike ca import` takes the certificate"
+                    "the key of the root is not here, so nothing can be signed with it: prepare"
+                        + " a root of the server's own with `turnpike rotate root prepare`"
                 )
             )
         }

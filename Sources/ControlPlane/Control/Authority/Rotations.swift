@@ -87,10 +87,8 @@ package struct Rotations: Sendable {
                 case (.root, .prepare): try await prepareRoot(now, change)
                 case (.root, .activate): try await activateRoot(now, change)
                 case (.root, .retire): try retireRoots(now, change)
-                case (.intermediate, .replace), (.intermediate, .activate):
-                    try await replaceIntermediate(now, change)
-                case (.root, .replace), (.intermediate, .prepare), (.intermediate, .retire),
-                    (.keyEncryptionKey, _):
+                case (.intermediate, .replace): try await replaceIntermediate(now, change)
+                case (.root, .replace), (.intermediate, _), (.keyEncryptionKey, _):
                     throw ControlError.invalid(
                         "rotation.step",
                         field: "step",
@@ -166,6 +164,17 @@ package struct Rotations: Sendable {
         )
     }
 
+    /// What is to be activated is not what the agents were told of.
+    static func notAnnounced(_ what: String) -> ControlError {
+        .conflict(
+            Complaint(
+                "rotation.not_announced",
+                "no prepared \(what) is in the trust document: prepare one, sign and submit the"
+                    + " proposal"
+            )
+        )
+    }
+
     private func activateSnapshotKey(
         _ state: RotationState,
         _ force: Bool,
@@ -174,13 +183,7 @@ package struct Rotations: Sendable {
         guard let row = state.preparedSnapshotKey,
             let since = state.firstVersion(naming: row.publicKey)
         else {
-            throw ControlError.conflict(
-                Complaint(
-                    "rotation.not_announced",
-                    "no prepared snapshot key is in the trust document: prepare one, sign and"
-                        + " submit the proposal"
-                )
-            )
+            throw Self.notAnnounced("snapshot key")
         }
         let behind = try await Self.behind(since, force, change)
         for other in state.snapshotKeys where other.state == .active {

@@ -322,8 +322,12 @@ extension Distribution {
         else { return nil }
         // A key that was taken out says nothing about the epochs after it: whoever stole it must
         // not make a server believe that it was set back.
-        let keys = trust.filter { $0.document.epoch == manifest.epoch }
-            .flatMap { $0.document.snapshotKeys.map(\.key) }
+        // Of an epoch that is not known here the keys that hold now are witnesses: this server may
+        // be the one that was set back.
+        let newest = trust.last.map { [$0] } ?? []
+        let isUnknown = manifest.epoch > newest.last?.document.epoch ?? 0
+        let witnesses = isUnknown ? newest : trust.filter { $0.document.epoch == manifest.epoch }
+        let keys = witnesses.flatMap { $0.document.snapshotKeys.map(\.key) }
         return envelope.signers(among: keys).isEmpty ? nil : manifest
     }
 

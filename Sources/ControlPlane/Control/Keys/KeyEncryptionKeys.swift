@@ -90,6 +90,16 @@ extension ControlPlane {
                     Complaint("kek.lost", "the wrap of the key in use is not stored")
                 )
             }
+            // The newer one is what the operator changes to: to keep the older would lock it out.
+            guard all.last == kept else {
+                throw ControlError.conflict(
+                    Complaint(
+                        "kek.newer_waits",
+                        "this server works with \(kept), and \(all.last ?? "") is newer: start every"
+                            + " server with the newer one as keys.kek_file, then retire the other"
+                    )
+                )
+            }
             let gone = all.filter { $0 != kept }
             try await KeyRepository.removeRootKeys(except: kept, in: act.database)
             act.describe(.fields(["kept": .string(kept), "removed": .list(gone)]))

@@ -1,5 +1,5 @@
 package import Mesh
-import Snapshot
+package import Snapshot
 
 /// Everything that snapshots are compiled from, at one revision, with the look-ups that a change
 /// needs to find who is concerned.
@@ -25,12 +25,12 @@ package struct Configuration: Sendable {
         case upstream(AgentName, port: UInt16, Upstream?)
         case intention(destination: ServicePattern, source: ServicePattern, Intention?)
         case agent(AgentName, Agent?)
-        /// Every certificate that is denied by its serial number.
-        case revocations(Set<[UInt8]>)
+        /// Every certificate that is denied by its serial number, and what else is out.
+        case revocations(RevocationsSection)
     }
 
     private(set) var services: [ServiceName: Service] = [:]
-    private(set) var revocations: Set<[UInt8]> = []
+    private(set) var revocations = RevocationsSection(serials: [])
     private(set) var agents: [AgentName: Agent] = [:]
     private var hosts: [ServiceName: Set<AgentName>] = [:]
     private var placed: [AgentName: Set<ServiceName>] = [:]
@@ -69,7 +69,7 @@ package struct Configuration: Sendable {
         switch entry {
         case .service(let name, let service): services[name] = service
         case .agent(let name, let agent): agents[name] = agent
-        case .revocations(let serials): revocations = serials
+        case .revocations(let section): revocations = section
         case .placement(let placement, let exists):
             if exists {
                 hosts[placement.service, default: []].insert(placement.agent)

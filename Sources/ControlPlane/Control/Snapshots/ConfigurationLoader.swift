@@ -1,6 +1,7 @@
 import Mesh
 import Postgres
 import Reactor
+import Snapshot
 import Store
 
 /// Reads the configuration as it was at one revision, in whole or what changed since another.
@@ -68,6 +69,15 @@ struct ConfigurationLoader: Sendable {
             update.hasNewTrust = touched.hasTrust
             return update
         }
+    }
+
+    private func revocations(
+        in database: PostgresTransaction
+    ) async throws -> RevocationsSection {
+        RevocationsSection(
+            serials: try await RevocationRepository.denied(in: database),
+            cutoffs: try await RevocationRepository.cutoffs(in: database)
+        )
     }
 
     private func whole(in database: PostgresTransaction) async throws -> Update {
@@ -148,7 +158,7 @@ struct ConfigurationLoader: Sendable {
             }
             return page.next
         }
-        configuration.set(.revocations(try await RevocationRepository.denied(in: database)))
+        configuration.set(.revocations(try await revocations(in: database)))
         var update = Update(
             revision: try await RevisionRepository.current(in: database),
             content: .whole(configuration)
@@ -237,7 +247,7 @@ struct ConfigurationLoader: Sendable {
             .intention(destination: key.destination, source: key.source, byKey[key])
         }
         if touched.hasTrust {
-            entries.append(.revocations(try await RevocationRepository.denied(in: database)))
+            entries.append(.revocations(try await revocations(in: database)))
         }
         return entries
     }

@@ -92,9 +92,9 @@ package struct SectionCompiler: Sendable {
         case .agent(let name, _):
             agents.insert(name)
             stale.formUnion(configuration.services(on: name).map(SectionID.endpoints))
-        case .revocations(let serials):
+        case .revocations(let section):
             // Said twice for one change, before and after; and often without any change.
-            if sections[.revocations] == nil || configuration.revocations != serials {
+            if sections[.revocations] == nil || configuration.revocations != section {
                 stale.insert(.revocations)
             }
         }
@@ -228,7 +228,7 @@ package struct SectionCompiler: Sendable {
                 )
             )
         case .revocations:
-            return .revocations(RevocationsSection(serials: configuration.revocations))
+            return .revocations(configuration.revocations)
         }
     }
 

@@ -46,6 +46,9 @@ enum DatabaseCommand {
         return configuration
     }
 
+    /// Where a URL with a password comes from.
+    private static let targetVariable = "TURNPIKE_DATABASE_MOVE_TO"
+
     private static func move(_ arguments: [String]) throws(StartFailure) {
         var (settings, target): ([String], String?) = ([], nil)
         var rest = arguments[...]
@@ -57,9 +60,16 @@ enum DatabaseCommand {
             guard let value = rest.popFirst(), !value.isEmpty else {
                 throw .usage("--to: the flag has no value; write --to URL")
             }
+            // Everybody on the machine reads the command line of a copy that takes hours.
+            let user = value.split(separator: "@").first?.split(separator: "/").last ?? ""
+            guard !value.contains("@") || !user.contains(":") else {
+                throw .usage("--to: takes no password; put the whole URL into \(targetVariable)")
+            }
             target = value
         }
-        guard let target else { throw .usage("say where to: --to URL") }
+        guard let target = target ?? ProcessInfo.processInfo.environment[targetVariable] else {
+            throw .usage("say where to: --to URL, or \(targetVariable) in the environment")
+        }
         let configuration = try embeddedOnly(settings)
         let state = EmbeddedState(configuration)
         try state.demandCluster()

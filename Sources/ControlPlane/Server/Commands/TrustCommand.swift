@@ -23,6 +23,8 @@ enum TrustCommand {
         --new-trust-key FILE  made when it does not exist; as often as there shall be keys
         --threshold N         how many of the new keys must sign from then on; 1 unless given
         --out FILE            the signed document, for `turnpike trust submit < FILE`
+        --current-hash HEX    the hash of the document that holds, where none of the given keys has
+                              signed it; a server could make up another
         """
 
     private static let fileByteCountMax = 4 << 20
@@ -34,6 +36,7 @@ enum TrustCommand {
         var trustKeys: [String] = []
         var newTrustKeys: [String] = []
         var threshold = 1
+        var currentHash: SHA256Digest?
 
         init(_ arguments: [String], fileFlag: String) throws(StartFailure) {
             var rest = arguments[...]
@@ -46,6 +49,11 @@ enum TrustCommand {
                 case "--out": out = value
                 case "--trust-key": trustKeys.append(value)
                 case "--new-trust-key": newTrustKeys.append(value)
+                case "--current-hash":
+                    guard let hash = SHA256Digest(hex: value) else {
+                        throw .usage("--current-hash: write 64 hexadecimal digits")
+                    }
+                    currentHash = hash
                 case "--threshold":
                     guard let number = Int(value), (1...TrustDocument.entriesMax).contains(number)
                     else { throw .usage("--threshold: write a whole number from 1 on") }
@@ -68,18 +76,19 @@ enum TrustCommand {
         switch arguments.first {
         case "sign":
             let options = try Options(rest, fileFlag: "--proposal")
-            let (current, next) = try read(options.file)
+            let own = try keys(options.trustKeys)
+            let (current, next) = try read(options, knownBy: own)
             guard let next else {
                 throw .work("\(options.file): holds no proposal; `turnpike rotate` writes one")
             }
-            try sign(next, after: current, by: try keys(options.trustKeys), to: options.out)
+            try sign(next, after: current, by: own, to: options.out)
         case "replace-keys":
             let options = try Options(rest, fileFlag: "--current")
             guard !options.newTrustKeys.isEmpty else {
                 throw .usage("name the new keys: --new-trust-key FILE")
             }
-            let (current, _) = try read(options.file)
             let old = try keys(options.trustKeys)
+            let (current, _) = try read(options, knownBy: old)
             let new = try newKeys(options.newTrustKeys)
             let change = TrustChange.replaceTrustKeys(
                 new.map(\.publicKey),
@@ -127,12 +136,26 @@ enum TrustCommand {
         }
         Console.say("signed: \(path)")
         for line in current.document.differences(to: next) { Console.say("  \(line)") }
+        // Differences alone would hide what was slipped into the document before.
+        Console.say("what holds from then on:")
+        for authority in next.authorities {
+            let name = SHA256.digest(of: authority.certificate)
+            Console.say("  root \(name) \(authority.state.rawValue)")
+        }
+        for key in next.snapshotKeys { Console.say("  snapshot key \(key.key.keyID)") }
+        for key in next.trustKeys { Console.say("  trust key \(key.keyID)") }
+        Console.say("  \(next.threshold) of \(next.trustKeys.count) trust keys must sign")
     }
 
     /// The document that holds and, if there is one, the proposal.
+    ///
+    /// Both come from a server, which is not believed: one of the given keys must have signed what
+    /// holds, or its hash is given.
     private static func read(
-        _ path: String
+        _ options: Options,
+        knownBy keys: [SigningKey]
     ) throws(StartFailure) -> (current: TrustAnchor, next: TrustDocument?) {
+        let path = options.file
         do {
             let bytes = try FileSystem.read(
                 path,
@@ -148,8 +171,18 @@ enum TrustCommand {
             let current = try TrustAnchor.first(
                 envelope,
                 trustDomain: document.trustDomain,
-                pinnedHash: nil
+                pinnedHash: options.currentHash
             )
+            guard
+                options.currentHash != nil
+                    || !envelope.signers(among: keys.map(\.publicKey)).isEmpty
+            else {
+                throw StartFailure.work(
+                    "\(path): none of the given trust keys has signed the document that is said to"
+                        + " hold (\(current.hash)): compare its hash with a host's and give"
+                        + " --current-hash"
+                )
+            }
             let next = try file["next"]?.text.map { text in
                 try TrustDocument(encoded: try Base64.decode(text))
             }

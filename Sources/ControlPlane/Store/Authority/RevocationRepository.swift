@@ -153,6 +153,79 @@ package enum RevocationRepository {
         ).affectedCount
     }
 
+    /// Cuts what has outlived the certificates of a service.
+    package static func cutOff(
+        service: ServiceName,
+        in transaction: PostgresTransaction
+    ) async throws(PostgresError) {
+        try await transaction.query(
+            """
+            INSERT INTO turnpike.revocation_cutoffs (namespace, service, until, made_at)
+            SELECT \(service.namespace.text), \(service.name.text),
+                greatest(max(not_after), now()), now()
+            FROM turnpike.certificates WHERE kind = 'service'
+                AND namespace = \(service.namespace.text) AND service = \(service.name.text)
+            ON CONFLICT (namespace, service) DO UPDATE
+                SET until = greatest(excluded.until, revocation_cutoffs.until),
+                    made_at = excluded.made_at
+            """
+        )
+    }
+
+    /// Cuts what has outlived certificates of an agent's services.
+    ///
+    /// A connection does not tell on which host its peer's certificate was, so those of other
+    /// hosts that have outlived theirs go too, and come back with new ones.
+    package static func cutOff(
+        servicesOf agent: AgentName,
+        in transaction: PostgresTransaction
+    ) async throws(PostgresError) {
+        try await transaction.query(
+            """
+            INSERT INTO turnpike.revocation_cutoffs (namespace, service, until, made_at)
+            SELECT namespace, service, greatest(max(not_after), now()), now()
+            FROM turnpike.certificates WHERE kind = 'service' AND agent = \(agent.text)
+            GROUP BY namespace, service
+            ON CONFLICT (namespace, service) DO UPDATE
+                SET until = greatest(excluded.until, revocation_cutoffs.until),
+                    made_at = excluded.made_at
+            """
+        )
+    }
+
+    /// By service: which certificates vouch for no connection any more once they have ended.
+    package static func cutoffs(
+        in transaction: PostgresTransaction
+    ) async throws(PostgresError) -> [ServiceName: Timestamp] {
+        let rows = try await transaction.query(
+            "SELECT namespace, service, until FROM turnpike.revocation_cutoffs"
+        )
+        var cutoffs: [ServiceName: Timestamp] = [:]
+        for row in rows {
+            cutoffs[try row.serviceName("namespace", "service")] = try row.decode("until")
+        }
+        return cutoffs
+    }
+
+    /// How many certificates of a service an agent holds that have not ended, at most `limit`.
+    package static func liveCount(
+        of service: ServiceName,
+        on agent: AgentName,
+        limit: Int,
+        in transaction: PostgresTransaction
+    ) async throws(PostgresError) -> Int {
+        try await transaction.query(
+            """
+            SELECT count(*) FROM (
+                SELECT FROM turnpike.certificates WHERE agent = \(agent.text)
+                    AND namespace = \(service.namespace.text) AND service = \(service.name.text)
+                    AND not_after > now()
+                LIMIT \(limit)
+            ) AS live
+            """
+        ).single().decode(at: 0)
+    }
+
     /// The serial numbers that agents are told.
     package static func denied(
         in transaction: PostgresTransaction
@@ -164,31 +237,37 @@ package enum RevocationRepository {
         )
     }
 
-    /// Takes certificates that had ended by a time off the list.
+    /// Takes certificates that had ended by a time off the list, and cut-offs of before another.
     ///
     /// - Returns: how many.
     package static func forget(
         endedBefore time: Timestamp,
+        cutBefore cut: Timestamp,
         in transaction: PostgresTransaction
     ) async throws(PostgresError) -> Int {
-        try await transaction.query(
+        let certificates = try await transaction.query(
             """
             UPDATE turnpike.certificates SET is_denied = false
             WHERE is_denied AND not_after < \(time)
             """
         ).affectedCount
+        let cutoffs = try await transaction.query(
+            "DELETE FROM turnpike.revocation_cutoffs WHERE made_at < \(cut)"
+        ).affectedCount
+        return certificates + cutoffs
     }
 
     /// Whether there is anything for `forget` to do.
     package static func hasEnded(
         before time: Timestamp,
+        cutBefore cut: Timestamp,
         in transaction: PostgresTransaction
     ) async throws(PostgresError) -> Bool {
         try await transaction.query(
             """
             SELECT EXISTS (
                 SELECT FROM turnpike.certificates WHERE is_denied AND not_after < \(time)
-            )
+            ) OR EXISTS (SELECT FROM turnpike.revocation_cutoffs WHERE made_at < \(cut))
             """
         ).single().decode(at: 0)
     }

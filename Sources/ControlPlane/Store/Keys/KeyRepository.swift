@@ -48,7 +48,10 @@ package enum KeyRepository {
         in transaction: PostgresTransaction
     ) async throws(PostgresError) -> [WrappedRootKey] {
         let rows = try await transaction.query(
-            "SELECT version, kek_provider, kek_id, wrapped FROM turnpike.root_keys ORDER BY version"
+            """
+            SELECT version, kek_provider, kek_id, wrapped FROM turnpike.root_keys
+            ORDER BY version, created_at
+            """
         )
         var keys: [WrappedRootKey] = []
         for row in rows {

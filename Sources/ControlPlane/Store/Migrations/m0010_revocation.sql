@@ -20,6 +20,36 @@ CREATE TABLE turnpike.revoked_services (
 COMMENT ON TABLE turnpike.revoked_services IS 'Identities that get no certificates until they are allowed again';
 GRANT SELECT, INSERT, UPDATE, DELETE ON turnpike.revoked_services TO turnpike_runtime;
 
+-- Connections outlive certificates: by service, which certificates vouch for none any more once they
+-- have ended. A row stays until every agent has seen it or has no manifest that lets such live on.
+CREATE TABLE turnpike.revocation_cutoffs (
+    namespace turnpike.label NOT NULL,
+    service turnpike.label NOT NULL,
+    until timestamptz NOT NULL,
+    made_at timestamptz NOT NULL,
+    PRIMARY KEY (namespace, service)
+);
+COMMENT ON TABLE turnpike.revocation_cutoffs IS 'Which connections end although their certificates had ended before';
+GRANT SELECT, INSERT, UPDATE, DELETE ON turnpike.revocation_cutoffs TO turnpike_runtime;
+CREATE INDEX certificates_holder ON turnpike.certificates (agent, namespace, service, not_after);
+
+-- Binds servers too that know nothing of revocations.
+CREATE FUNCTION turnpike.refuse_revoked_service() RETURNS trigger
+    LANGUAGE plpgsql SET search_path = pg_catalog
+    AS $$
+    BEGIN
+        IF NEW.kind = 'service' AND EXISTS (
+            SELECT FROM turnpike.revoked_services r
+            WHERE r.namespace = NEW.namespace AND r.service = NEW.service
+        ) THEN
+            RAISE check_violation USING MESSAGE = 'the service is revoked';
+        END IF;
+        RETURN NEW;
+    END
+    $$;
+CREATE TRIGGER refuse_revoked_service BEFORE INSERT ON turnpike.certificates
+    FOR EACH ROW EXECUTE FUNCTION turnpike.refuse_revoked_service();
+
 -- What an agent understands beyond the first version of the protocol, by its own account.
 ALTER TABLE turnpike.agent_state ADD COLUMN features text[] NOT NULL DEFAULT '{}';
 -- Which trust document it holds: what is new in one is used when everybody holds it.

@@ -29,6 +29,7 @@ extension SectionContent {
             document.set("upstreams", .list(section.upstreams.map(\.document)))
         case .revocations(let section):
             document.set("serials", .list(section.serials.map { .string(Hex.encode($0)) }))
+            document.set("cutoffs", .list(section.cutoffDocuments))
         case .denied(let section):
             document.set("replaced", .string(section.replaced.rawValue))
             document.set("name", .string(section.name))
