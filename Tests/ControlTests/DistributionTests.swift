@@ -201,51 +201,88 @@ import Wire
         }
     }
 
+    /// An agent that shows a head of an epoch far ahead, signed with a given key.
+    private func showingAFarHead(
+        signedBy key: SigningKey,
+        _ fixture: DistributionFixture,
+        to distribution: Distribution
+    ) async throws -> RawAgent {
+        let agent = try TestAgent("host-b", fixture.authority)
+        let manifest = Manifest(
+            trustDomain: fixture.control.trustDomain,
+            agent: agent.name,
+            epoch: 9,
+            revision: 1_000_000,
+            previous: nil,
+            issued: .epoch,
+            expires: .distantFuture,
+            trustVersion: 1,
+            trustHash: fixture.authority.anchor.hash,
+            sections: []
+        )
+        let envelope = try manifest.signed(by: key)
+        let raw = try RawAgent(agent.name, fixture)
+        try await raw.connect(to: distribution)
+        await raw.send(
+            .hello(
+                Hello(
+                    agent: agent.name,
+                    software: "test",
+                    mark: SnapshotMark(
+                        epoch: 9,
+                        revision: 1_000_000,
+                        manifestHash: envelope.payloadHash,
+                        sectionsHash: manifest.sectionsHash,
+                        issued: .epoch
+                    ),
+                    head: envelope.encoded,
+                    trustVersion: 1,
+                    trustHash: fixture.authority.anchor.hash,
+                    held: []
+                )
+            )
+        )
+        return raw
+    }
+
     @Test func aForgedHeadStopsNothing() async throws {
         try await DistributionFixture.with { fixture in
             let revision = try await fixture.addSmallMesh()
-            let liar = try TestAgent("host-b", fixture.authority)
             try await fixture.publishing { distribution in
                 // Another mesh's keys sign a far future.
                 let stranger = try TestAuthority(trustDomain: fixture.control.trustDomain)
-                let manifest = Manifest(
-                    trustDomain: fixture.control.trustDomain,
-                    agent: liar.name,
-                    epoch: 9,
-                    revision: 1_000_000,
-                    previous: nil,
-                    issued: .epoch,
-                    expires: .distantFuture,
-                    trustVersion: 1,
-                    trustHash: stranger.anchor.hash,
-                    sections: []
-                )
-                let envelope = try manifest.signed(by: stranger.snapshotKey)
-                let raw = try RawAgent(liar.name, fixture)
-                try await raw.connect(to: distribution)
-                await raw.send(
-                    .hello(
-                        Hello(
-                            agent: liar.name,
-                            software: "liar",
-                            mark: SnapshotMark(
-                                epoch: 9,
-                                revision: 1_000_000,
-                                manifestHash: envelope.payloadHash,
-                                sectionsHash: manifest.sectionsHash,
-                                issued: .epoch
-                            ),
-                            head: envelope.encoded,
-                            trustVersion: 1,
-                            trustHash: fixture.authority.anchor.hash,
-                            held: []
-                        )
-                    )
+                let raw = try await showingAFarHead(
+                    signedBy: stranger.snapshotKey,
+                    fixture,
+                    to: distribution
                 )
                 try await until("it is given the true snapshot") {
                     await raw.messages.contains { if case .manifest = $0 { true } else { false } }
                 }
                 #expect(await distribution.condition == .publishing(revision: revision))
+                await raw.close()
+            }
+        }
+    }
+
+    /// A database that was set back does not know the epoch that its own keys have signed.
+    @Test func aHeadOfAnEpochThatIsNotKnownHereHaltsWhenOurOwnKeySignedIt() async throws {
+        try await DistributionFixture.with { fixture in
+            try await fixture.addSmallMesh()
+            try await fixture.publishing { distribution in
+                let raw = try await showingAFarHead(
+                    signedBy: fixture.authority.snapshotKey,
+                    fixture,
+                    to: distribution
+                )
+                try await until("it halts") {
+                    if case .halted = await distribution.condition { true } else { false }
+                }
+                #expect(
+                    await !raw.messages.contains {
+                        if case .manifest = $0 { true } else { false }
+                    }
+                )
                 await raw.close()
             }
         }

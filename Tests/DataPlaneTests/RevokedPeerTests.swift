@@ -120,6 +120,7 @@ import Wire
             leaf: try pair.mesh.leaf(of: pair.web, notAfter: end)
         )
         let live = try await open(pair)
+        #expect(await echoes(live))
         pair.clock.advance(by: .seconds(900))
         #expect(await echoes(live))
         let cutoffs = [isRevoked ? pair.web : pair.database: pair.clock.now]
