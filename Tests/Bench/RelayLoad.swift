@@ -130,9 +130,10 @@ struct RelayLoad: Sendable {
     }
 
     private func idle(on reactor: Reactor) async throws {
-        let share = connectionCount / Self.openingMax
         let connections = try await withThrowingTaskGroup(of: [StreamConnection].self) { group in
-            for _ in 0..<Self.openingMax {
+            for number in 0..<Self.openingMax {
+                let rest = number < connectionCount % Self.openingMax ? 1 : 0
+                let share = connectionCount / Self.openingMax + rest
                 group.addTask(executorPreference: reactor) {
                     var opened: [StreamConnection] = []
                     for _ in 0..<share {

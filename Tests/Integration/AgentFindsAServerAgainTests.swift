@@ -59,7 +59,7 @@ import Wire
         )
         #expect(placed.status == 201, "\(placed.text)")
         let latest = try #require(placed.body["revision"]?.integer)
-        try await agent.wait(for: "the news", within: .seconds(40)) {
+        try await agent.wait(for: "the news", within: .seconds(60)) {
             ($0["revision"]?.integer ?? 0) >= latest && $0["connected_server"] != nil
         }
         let resumed = try await sentByteCount(server)

@@ -21,7 +21,7 @@ def main():
     parser.add_argument("--binaries", required=True, help=argparse.SUPPRESS)
     parser.add_argument("--quick", action="store_true", help="one short round of each; writes nothing")
     parser.add_argument("--check", action="store_true", help="a small run that writes nothing")
-    parser.add_argument("--only", default="", help="leaves, reads, push, cold, data")
+    parser.add_argument("--only", default="", help="leaves, reads, push, cold, data, idle")
     parser.add_argument("--rounds", type=int, default=0, help="instead of five")
     parser.add_argument("--agents", default="", help="sizes of the fleet, 1000,10000 if absent")
     parser.add_argument("--json", default="bench.json", help="where the figures go")
@@ -75,7 +75,8 @@ def measurements(options, work):
     every += [
         ("push", lambda size=size: plane.push(size, 1 if size <= 2_000 else 4)) for size in sizes
     ]
-    every += [("cold", plane.cold), ("data", dataplane.DataPlane(options, work).rounds)]
+    data = dataplane.DataPlane(options, work)
+    every += [("cold", plane.cold), ("data", data.rounds), ("idle", data.many_idle)]
     for name, rounds in every:
         if not wished or name in wished:
             yield name, rounds

@@ -160,9 +160,33 @@ class DataPlane:
         self.work = os.path.join(work, "data")
         self.bench = options.binaries + "/turnpike-bench"
 
+    def prepare(self):
+        if not os.path.exists(self.work):
+            os.makedirs(self.work, mode=0o755)
+            self.certificates = Certificates(self.work + "/certificates")
+
+    def many_idle(self):
+        """As many idle connections as one host may hold, over two pairs of ours: a process has two
+        descriptors for each, and the hard limit is often 20,000."""
+        self.prepare()
+        count = 200 if self.options.check else 10_000
+        ours = Turnpike(self.options)
+        with self.pair(ours, 0) as first, self.pair(ours, 1) as second:
+            pids = self.everything(first[2] + second[2])
+            time.sleep(1)
+            before = proportional_memory(pids)
+            with self.holding(first[0], count // 2), self.holding(second[0], count // 2):
+                kib = (proportional_memory(pids) - before) / 1024 / count
+                spent = processor_seconds(pids)
+                time.sleep(5)
+                spent = processor_seconds(pids) - spent
+                # Beside them a new one is served as ever.
+                for front, _, proxies in (first, second):
+                    self.load(front, proxies, "connections", 4, 1)
+        yield {"many_idle_count": count, "many_idle_kib": kib, "many_idle_cpu_ms_s": spent * 200}
+
     def rounds(self):
-        os.makedirs(self.work, mode=0o755)
-        self.certificates = Certificates(self.work + "/certificates")
+        self.prepare()
         peers = [Turnpike(self.options), Nginx(), HAProxy()]
         size = os.path.getsize(self.options.binaries + "/turnpike-agent")
         yield {"agent_mib": size / 2**20}
@@ -221,7 +245,7 @@ class DataPlane:
             return file.read()[-500:]
 
     @contextlib.contextmanager
-    def pair(self, peer):
+    def pair(self, peer, number=0):
         """The two proxies and the origin; gives the front port, the far port and the processes."""
         origin, far, front = free_port(), free_port(), free_port()
         with contextlib.ExitStack() as stack:
@@ -229,7 +253,7 @@ class DataPlane:
             stack.enter_context(self.running(arguments, LOAD_CORE, port=origin))
             proxies = []
             for side, listen, upstream in (("server", far, origin), ("client", front, far)):
-                directory = os.path.join(self.work, f"{peer.name}-{side}")
+                directory = os.path.join(self.work, f"{peer.name}-{side}-{number}")
                 shutil.rmtree(directory, ignore_errors=True)
                 os.makedirs(directory, mode=0o755)
                 arguments, environment = peer.command(
@@ -280,11 +304,9 @@ class DataPlane:
             result["cpu_ms_connection"] = cost * 1e3 / done["count"]
         return result
 
-    def memory(self, front, proxies):
-        count = 512 if self.options.quick else 4_096
-        time.sleep(1)
-        pids = self.everything(proxies)
-        before = proportional_memory(pids)
+    @contextlib.contextmanager
+    def holding(self, front, count):
+        """So many connections that were used once and then fell silent."""
         process = subprocess.Popen(
             ["taskset", "-c", LOAD_CORE, self.bench, "load", f"127.0.0.1:{front}", "idle",
              str(count), "0", "0"],
@@ -296,11 +318,19 @@ class DataPlane:
                 raise Failure(f"idle: {opened} connections of {count}")
             # Long enough for whoever gives buffers back when a connection falls silent.
             time.sleep(8)
-            after = proportional_memory(pids)
+            yield
         finally:
             process.stdin.close()
             process.wait(60)
             process.stdout.close()
+
+    def memory(self, front, proxies):
+        count = 512 if self.options.quick else 4_096
+        time.sleep(1)
+        pids = self.everything(proxies)
+        before = proportional_memory(pids)
+        with self.holding(front, count):
+            after = proportional_memory(pids)
         return {"idle_mib": before / 2**20 / 2, "kib_connection": (after - before) / 1024 / count}
 
     def demand_enforcement(self, peer, far):

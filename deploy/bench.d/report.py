@@ -52,6 +52,11 @@ for key, name, unit, form in (
         ROWS.append((f"ratio_{key}", "ours / nginx", "", "{:.2f}", 0.9, False))
     if key == "cpu_rate":
         ROWS.append((f"ratio_{key}", "ours / the best peer", "", "{:.2f}", 1.0, False))
+ROWS += [
+    ("many_idle_count", "idle connections at once, over two pairs", "", "{:,.0f}", 10_000, True),
+    ("many_idle_kib", "each of them, pair", "KiB", "{:.1f}", 40, False),
+    ("many_idle_cpu_ms_s", "four idle agents that hold them", "CPU-ms per s", "{:.1f}", None, False),
+]
 ROWS.append(("agent_mib", "the agent's program, static, stripped", "MiB", "{:.1f}", 16, False))
 
 

@@ -45,6 +45,15 @@ extension ControlPlane {
         }
     }
 
+    /// Reads with statements each of which sees a state of its own: for what is one statement.
+    package func look<Value>(
+        _ body: (PostgresReader) async throws -> Value
+    ) async throws(ControlError) -> Value {
+        try await settled { () throws(SpineFailure) in
+            try await spine.look(body)
+        }
+    }
+
     /// Writes what is neither configuration nor worth an audit record, such as a sign of life.
     @discardableResult
     package func write<Value>(

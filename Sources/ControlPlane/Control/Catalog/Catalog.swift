@@ -15,7 +15,7 @@ package struct Catalog: Sendable {
 
     /// One resource.
     package func find(_ key: ResourceKey) async throws(ControlError) -> CatalogItem {
-        let row = try await control.read { database in
+        let row = try await control.look { database in
             try await CatalogRepository.find([key], guardedBy: control.rowGuard, in: database)[key]
         }
         guard let item = row.flatMap(CatalogItem.init) else { throw Self.notFound(key) }

@@ -40,7 +40,7 @@ package enum CatalogRepository {
         _ keys: some Sequence<ResourceKey>,
         withPortsOf agents: Set<AgentName> = [],
         guardedBy rowGuard: RowGuard,
-        in transaction: PostgresTransaction
+        in transaction: some PostgresReading
     ) async throws(PostgresError) -> [ResourceKey: Stored<Resource>] {
         let sorted = SortedKeys(keys)
         var found: [Stored<Resource>] = []

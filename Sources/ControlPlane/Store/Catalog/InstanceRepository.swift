@@ -53,7 +53,7 @@ package enum InstanceRepository {
     package static func find(
         onAgents agents: [AgentName],
         guardedBy rowGuard: RowGuard,
-        in transaction: PostgresTransaction
+        in transaction: some PostgresReading
     ) async throws(PostgresError) -> [Stored<Instance>] {
         guard !agents.isEmpty else { return [] }
         return try await transaction.query(

@@ -81,7 +81,7 @@ package enum IntentionRepository {
     package static func find(
         _ keys: [Key],
         guardedBy rowGuard: RowGuard,
-        in transaction: PostgresTransaction
+        in transaction: some PostgresReading
     ) async throws(PostgresError) -> [Stored<Intention>] {
         guard let first = keys.first else { return [] }
         // The most frequent read of the API; a join with a list of one costs more than the row.

@@ -30,7 +30,7 @@ package enum NamespaceRepository {
     /// Those of these namespaces that exist.
     package static func find(
         _ names: [NamespaceName],
-        in transaction: PostgresTransaction
+        in transaction: some PostgresReading
     ) async throws(PostgresError) -> [Stored<Namespace>] {
         guard !names.isEmpty else { return [] }
         return try await transaction.query(

@@ -44,7 +44,7 @@ package enum PlacementRepository {
     package static func find(
         _ placements: [Placement],
         guardedBy rowGuard: RowGuard,
-        in transaction: PostgresTransaction
+        in transaction: some PostgresReading
     ) async throws(PostgresError) -> [Stored<Placement>] {
         guard !placements.isEmpty else { return [] }
         return try await transaction.query(

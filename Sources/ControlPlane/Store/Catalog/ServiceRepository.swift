@@ -52,7 +52,7 @@ package enum ServiceRepository {
     package static func find(
         _ names: [ServiceName],
         guardedBy rowGuard: RowGuard,
-        in transaction: PostgresTransaction
+        in transaction: some PostgresReading
     ) async throws(PostgresError) -> [Stored<Service>] {
         guard !names.isEmpty else { return [] }
         return try await transaction.query(

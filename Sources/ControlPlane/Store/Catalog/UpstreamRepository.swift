@@ -57,7 +57,7 @@ package enum UpstreamRepository {
     package static func find(
         onAgents agents: [AgentName],
         guardedBy rowGuard: RowGuard,
-        in transaction: PostgresTransaction
+        in transaction: some PostgresReading
     ) async throws(PostgresError) -> [Stored<Upstream>] {
         guard !agents.isEmpty else { return [] }
         return try await transaction.query(

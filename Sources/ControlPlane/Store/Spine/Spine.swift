@@ -28,6 +28,7 @@ package enum SpineFailure: PostgresErrorCarrying {
 /// revision is locked first and the audit head last, in that order everywhere.
 package struct Spine: Sendable {
     package let pool: PostgresPool
+    private let reader: PostgresReader
     /// The name of this replica's audit chain.
     package let writer: String
     private let makeID: @Sendable (Timestamp) -> UUIDv7
@@ -39,6 +40,7 @@ package struct Spine: Sendable {
         makeID: @escaping @Sendable (Timestamp) -> UUIDv7
     ) {
         self.pool = pool
+        reader = PostgresReader(pool)
         self.writer = writer
         self.makeID = makeID
     }
@@ -121,6 +123,13 @@ package struct Spine: Sendable {
             database throws(SpineFailure) in
             try await Self.run { try await body(database) }
         }
+    }
+
+    /// Reads with statements each of which sees a state of its own: for what is one statement.
+    package func look<Value>(
+        _ body: (PostgresReader) async throws -> Value
+    ) async throws(SpineFailure) -> Value {
+        try await Self.run { try await body(reader) }
     }
 
     /// Writes what is neither configuration nor worth an audit record.
