@@ -163,7 +163,7 @@ let judged: [Target] = [
     ),
     .executableTarget(
         name: "turnpike-simulation",
-        dependencies: ["Crypto", "Mesh", "Snapshot", "Wire"],
+        dependencies: ["Crypto", "DataPlane", "Mesh", "Reactor", "Snapshot", "Wire"],
         path: "Tests/Simulation",
         swiftSettings: language
     ),

@@ -1,4 +1,4 @@
-import DataPlane
+@testable import DataPlane
 import Mesh
 import Reactor
 import Snapshot
@@ -20,7 +20,7 @@ struct EvidenceSpoolTests {
 
     private func spool(bytes: Int = 1 << 20) throws -> EvidenceSpool {
         try EvidenceSpool(
-            in: folder,
+            in: EvidenceFolder(folder),
             agent: directory.agent,
             byteCountMax: ByteCount(bytes: bytes)
         )
@@ -195,7 +195,7 @@ struct EvidenceSpoolTests {
             var starved = spool
             let found = starved.oldest()
             let opened = try? EvidenceSpool(
-                in: folder,
+                in: EvidenceFolder(folder),
                 agent: agent,
                 byteCountMax: .mebibytes(1)
             )

@@ -98,7 +98,7 @@ import Testing
 
     @Test func moreThanMayWaitAreReadAllTheSame() async throws {
         try await withReader { reader, _, _ in
-            let count = PostgresReader.waitingMax + 300
+            let count = PostgresReader.waitingMax + 50
             let found = await answers(
                 (0..<count).map { "SELECT \($0)::int8, 0::int8" },
                 reader

@@ -1,4 +1,5 @@
 import Crypto
+import DataPlane
 import Mesh
 import Snapshot
 import Wire
@@ -17,6 +18,11 @@ final class SimulatedAgent {
     var isDamaged = false
     var subscriber: Subscriber?
     var link: Link?
+    let evidenceFiles = FakeEvidenceFiles()
+    var spool: EvidenceSpool?
+    var evidenceInFlight: UInt64?
+    /// Decisions that are not on disk yet.
+    var undurable: [UUIDv7] = []
 
     private(set) var enforced: ValidatedSnapshot?
     /// Nothing below this may ever be enforced again.
@@ -36,6 +42,7 @@ final class SimulatedAgent {
         isRunning = false
         subscriber = nil
         enforced = nil
+        spool = nil
     }
 
     /// Enforces a snapshot; gives what is wrong with that.

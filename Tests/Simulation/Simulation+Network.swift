@@ -51,7 +51,7 @@ extension Simulation {
     }
 
     /// Brings bytes to the agent, late, in order and in pieces.
-    func deliver(_ bytes: [UInt8], overToAgent link: Link) {
+    func deliver(_ bytes: [UInt8], overToAgent link: Link, isPublished: Bool = true) {
         let agent = agents[link.agent]
         let incarnation = agent.incarnation
         link.latestToAgent = max(link.latestToAgent, timeline.now + delay())
@@ -61,7 +61,7 @@ extension Simulation {
                 guard link.isOpen, agent.incarnation == incarnation else { return }
                 link.agentDecoder.append(piece)
                 receive(on: agent, from: link)
-                guard link.isOpen, !link.isRogue else { return }
+                guard link.isOpen, !link.isRogue, isPublished else { return }
                 perform(link.publisher.written(byteCount: piece.count), on: link)
             }
         }
@@ -85,6 +85,7 @@ extension Simulation {
                 perform(agent.subscriber?.sectionReceived(chunk) ?? [], on: agent)
             case .trust(let envelope):
                 perform(agent.subscriber?.trustReceived(envelope) ?? [], on: agent)
+            case .evidenceAcknowledgement(let batch): evidenceAcknowledged(batch, on: agent)
             default: break
             }
         }
@@ -114,6 +115,7 @@ extension Simulation {
         case .want(let want): perform(link.publisher.wantReceived(want), on: link)
         case .acknowledgement(let acknowledgement):
             perform(link.publisher.acknowledgementReceived(acknowledgement), on: link)
+        case .evidence(let batch): received(batch, on: link)
         default: break
         }
     }
@@ -148,6 +150,7 @@ extension Simulation {
         let agent = agents[link.agent]
         guard agent.link === link else { return }
         agent.link = nil
+        agent.evidenceInFlight = nil
         trace(link.agent, "loses \(link.isRogue ? "a thief" : "server \(link.replica)")")
         guard agent.isRunning else { return }
         let incarnation = agent.incarnation

@@ -30,6 +30,7 @@ final class Simulation {
     var recorded: [[[UInt8]]]
     var forbidden: Set<SHA256Digest> = []
     var isCalm = false
+    var ledger = EvidenceLedger()
     var tally = Tally()
     private(set) var violations: [String] = []
 
@@ -40,6 +41,8 @@ final class Simulation {
         var restarts = 0
         var hostileFrames = 0
         var acknowledged = 0
+        /// Decisions that reached the database.
+        var decided = 0
 
         static func += (left: inout Tally, right: Tally) {
             left.applied += right.applied
@@ -47,6 +50,7 @@ final class Simulation {
             left.restarts += right.restarts
             left.hostileFrames += right.hostileFrames
             left.acknowledged += right.acknowledged
+            left.decided += right.decided
         }
     }
 
@@ -73,7 +77,10 @@ final class Simulation {
 
     /// Runs to the end; gives what was violated, at best nothing.
     func run() throws -> [String] {
-        for agent in agents { start(agent) }
+        for agent in agents {
+            start(agent)
+            planDecisions(of: agent)
+        }
         planFault()
         planSignatures()
         let faultsEnd = Fixture.start + faultsLast
@@ -81,6 +88,8 @@ final class Simulation {
         calm()
         try work(until: faultsEnd + Self.calmLasts)
         for agent in agents { checkConvergence(agent) }
+        checkEvidence()
+        tally.decided = ledger.storedCount
         // What is still planned holds on to all of this.
         timeline = Timeline(now: timeline.now)
         return violations
@@ -174,6 +183,7 @@ extension Simulation {
             restored: restored.snapshot,
             serverCount: replicas.count
         )
+        openSpool(of: agent)
         let first = random.number(below: replicas.count)
         perform(agent.subscriber?.started(firstServer: first) ?? [], on: agent)
     }

@@ -15,6 +15,8 @@ import Wire
 /// - What is acknowledged is enforced, and comes back after a crash.
 /// - Nobody who is honest is taken for a breaker of the protocol.
 /// - When faults end, everything converges.
+/// - A decision that an agent has brought to disk appears once, whatever happens on its way; none
+///   appears twice, and none that nobody made.
 ///
 /// `turnpike-simulation SEED` runs one seed again and tells what happens in it.
 @Suite(.serialized) struct SimulationTests {
@@ -34,6 +36,7 @@ import Wire
         let isWide = outcome.count >= 10
         #expect(outcome.tally.applied > outcome.count)
         #expect(outcome.tally.acknowledged > outcome.count)
+        #expect(outcome.tally.decided > outcome.count)
         #expect(outcome.tally.refused > 0 || !isWide)
         #expect(outcome.tally.restarts > 0 || !isWide)
         #expect(outcome.tally.hostileFrames > 0 || !isWide)
@@ -79,6 +82,49 @@ import Wire
         #expect(agent.fault(in: claim) != nil)
         agent.die()
         #expect(!agent.isAllowed(fixture, now: Fixture.start))
+    }
+
+    @Test func theJudgeNoticesDecisionsThatAreMissingOrRepeated() throws {
+        let agent = try AgentName("host-0")
+        let beginning = EvidencePosition.beginning(of: agent)
+        let ids = (0..<3).map { number in
+            UUIDv7(timestamp: Fixture.start, random: Array(repeating: UInt8(number), count: 10))
+        }
+        func batch(_ number: UInt64, after previous: EvidencePosition, _ id: UUIDv7)
+            -> EvidenceBatch
+        {
+            let decision = Decision(
+                id: id,
+                time: Fixture.start,
+                agent: agent,
+                source: nil,
+                destination: nil,
+                ruling: .refused(.defaultDeny),
+                revision: 1,
+                peerAddress: nil
+            )
+            return EvidenceBatch(
+                batch: number,
+                previous: previous,
+                dropped: 0,
+                decisions: [decision],
+                flows: []
+            )
+        }
+        var ledger = EvidenceLedger()
+        for id in ids.prefix(2) { ledger.make(id) }
+        ledger.keep(Array(ids.prefix(2)))
+        let first = batch(1, after: beginning, ids[0])
+        #expect(ledger.store(first, of: 0, beginning: beginning) == nil)
+        #expect(ledger.missingCount == 1)
+        // The same batch again is no second one.
+        #expect(ledger.store(first, of: 0, beginning: beginning) == nil)
+        let again = batch(2, after: first.head, ids[0])
+        #expect(ledger.store(again, of: 0, beginning: beginning)?.contains("twice") == true)
+        let gap = batch(3, after: beginning, ids[1])
+        #expect(ledger.store(gap, of: 0, beginning: beginning)?.contains("follow") == true)
+        let invented = batch(3, after: again.head, ids[2])
+        #expect(ledger.store(invented, of: 0, beginning: beginning)?.contains("nobody") == true)
     }
 
     private func snapshot(_ authority: Authority, of agent: Int) throws -> ValidatedSnapshot {

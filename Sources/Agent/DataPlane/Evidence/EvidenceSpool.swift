@@ -25,7 +25,7 @@ package struct EvidenceSpool: Sendable {
         let ruleID: RuleID?
     }
 
-    private let directory: String
+    private let files: any EvidenceFiles
     private let byteCountMax: Int
     /// Numbers and sizes of the batches on disk, oldest first.
     private var stored: [(batch: UInt64, byteCount: Int)] = []
@@ -42,13 +42,13 @@ package struct EvidenceSpool: Sendable {
 
     /// Opens the spool of an agent; what is not in order at its end is cut off and counted.
     package init(
-        in folder: AgentFolder,
+        in files: any EvidenceFiles,
         agent: AgentName,
         byteCountMax: ByteCount
     ) throws(FileError) {
-        directory = folder.evidencePath
+        self.files = files
         self.byteCountMax = byteCountMax.bytes
-        let head = try Self.readHead(directory) ?? Head(agent: agent)
+        let head = try Self.readHead(files) ?? Head(agent: agent)
         nextBatch = head.nextBatch
         position = head.position
         dropped = head.dropped
@@ -121,7 +121,7 @@ package struct EvidenceSpool: Sendable {
                 bytes = JSON.canonical(batch.document)
             }
             guard byteCount + bytes.count <= byteCountMax else { return try dropWaiting() }
-            try FileSystem.replace(path(of: nextBatch), with: bytes)
+            try files.replace(Self.name(of: nextBatch), with: bytes)
             stored.append((nextBatch, bytes.count))
             waiting.removeFirst(batch.decisions.count)
             for (key, _) in over { flows[key] = nil }
@@ -139,13 +139,13 @@ package struct EvidenceSpool: Sendable {
     package mutating func oldest() -> EvidenceBatch? {
         while let first = stored.first {
             do throws(FileError) {
-                if let batch = try Self.read(path(of: first.batch)) { return batch }
+                if let batch = try read(Self.name(of: first.batch)) { return batch }
             } catch {
                 return nil
             }
             faults.append("evidence batch \(first.batch) is unreadable and was given up")
             stored.removeFirst()
-            _ = try? FileSystem.remove(path(of: first.batch))
+            try? files.remove(Self.name(of: first.batch))
         }
         return nil
     }
@@ -158,7 +158,7 @@ package struct EvidenceSpool: Sendable {
             try writeHead()
         }
         stored.removeFirst()
-        try FileSystem.remove(path(of: batch))
+        try files.remove(Self.name(of: batch))
     }
 
     private mutating func dropWaiting() throws(FileError) {
@@ -168,13 +168,15 @@ package struct EvidenceSpool: Sendable {
         try writeHead()
     }
 
-    private func path(of batch: UInt64) -> String {
+    private static func name(of batch: UInt64) -> String {
         let digits = String(batch)
         let padding = String(repeating: "0", count: max(0, 20 - digits.utf8.count))
-        return "\(directory)/batch-\(padding)\(digits).json"
+        return "batch-\(padding)\(digits).json"
     }
 
     // MARK: Files
+
+    private static let headName = "head.json"
 
     private struct Head {
         var nextBatch: UInt64
@@ -200,28 +202,27 @@ package struct EvidenceSpool: Sendable {
             "position": position.document,
             "dropped": .number(dropped),
         ])
-        try FileSystem.replace("\(directory)/head.json", with: JSON.canonical(document))
+        try files.replace(Self.headName, with: JSON.canonical(document))
     }
 
-    private static func readHead(_ directory: String) throws(FileError) -> Head? {
-        let path = "\(directory)/head.json"
-        guard let bytes = try AgentFolder.readIfPresent(path) else { return nil }
-        guard let document = try? JSON.parse(bytes, source: path) else { return nil }
+    private static func readHead(_ files: any EvidenceFiles) throws(FileError) -> Head? {
+        guard let bytes = try files.read(headName) else { return nil }
+        guard let document = try? JSON.parse(bytes, source: headName) else { return nil }
         return try? FieldReader.read(document) { reader throws(FieldError) in
             try Head(from: &reader)
         }
     }
 
     /// Nil for what is no batch; throws only when nothing can be read at the moment.
-    private static func read(_ path: String) throws(FileError) -> EvidenceBatch? {
+    private func read(_ name: String) throws(FileError) -> EvidenceBatch? {
         let bytes: [UInt8]?
         do throws(FileError) {
-            bytes = try AgentFolder.readIfPresent(path)
+            bytes = try files.read(name)
         } catch {
             if error.isShortage { throw error }
             return nil
         }
-        guard let bytes, let document = try? JSON.parse(bytes, source: path, limits: .request)
+        guard let bytes, let document = try? JSON.parse(bytes, source: name, limits: .request)
         else { return nil }
         return try? FieldReader.read(document) { reader throws(FieldError) in
             try EvidenceBatch(from: &reader)
@@ -229,15 +230,12 @@ package struct EvidenceSpool: Sendable {
     }
 
     private mutating func restore() throws(FileError) {
-        for name in try FileSystem.list(directory) where name.hasPrefix("batch-") {
+        for (name, byteCount) in try files.list() where name.hasPrefix("batch-") {
             let digits = name.dropFirst("batch-".count).prefix { $0.isNumber }
-            guard let number = UInt64(digits), path(of: number).hasSuffix("/\(name)") else {
-                continue
-            }
-            let byteCount = try FileSystem.status("\(directory)/\(name)")?.byteCount ?? 0
-            guard let batch = try Self.read("\(directory)/\(name)"), batch.batch == number else {
+            guard let number = UInt64(digits), Self.name(of: number) == name else { continue }
+            guard let batch = try read(name), batch.batch == number else {
                 faults.append("evidence batch \(number) is unreadable and was given up")
-                try FileSystem.remove("\(directory)/\(name)")
+                try files.remove(name)
                 nextBatch = max(nextBatch, number + 1)
                 continue
             }

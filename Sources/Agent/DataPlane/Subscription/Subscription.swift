@@ -103,7 +103,7 @@ package actor Subscription: ReactorBound {
         snapshot = restored.snapshot?.value
         do throws(FileError) {
             spool = try EvidenceSpool(
-                in: folder,
+                in: EvidenceFolder(folder),
                 agent: enrolment.agent,
                 byteCountMax: settings.evidenceByteCountMax
             )

@@ -15,12 +15,15 @@ package struct Backoff: Hashable, Sendable {
     /// The wait after one more failure.
     ///
     /// Half of it depends on `jitter`, a random number from 0 to 1, so that agents that lost one
-    /// server together do not come back together.
-    package mutating func failed(jitter: Double) -> Duration {
-        let wait = min(Self.first * (1 << min(failures, Self.doublingsMax)), Self.longest)
+    /// server together do not come back together. Of several that are tried in turn each is tried
+    /// once in the time of one wait: that one is away for long keeps nobody from finding another.
+    package mutating func failed(jitter: Double, inTurnsOf count: Int = 1) -> Duration {
+        let count = max(1, count)
+        let doublings = min(failures / count, Self.doublingsMax)
+        let wait = min(Self.first * (1 << doublings), Self.longest)
         failures += 1
         let share = jitter.isFinite ? min(max(jitter, 0), 1) : 1
-        return wait / 2 + .nanoseconds(Int64(share * wait.halfNanoseconds))
+        return (wait / 2 + .nanoseconds(Int64(share * wait.halfNanoseconds))) / count
     }
 
     /// The next failure is the first one again.

@@ -146,7 +146,8 @@ package struct Subscriber: Sendable {
         queuedManifest = nil
         queuedTrust = []
         server = (server + 1) % serverCount
-        return [.reconnect(after: backoff.failed(jitter: jitter), server: server)]
+        let wait = backoff.failed(jitter: jitter, inTurnsOf: serverCount)
+        return [.reconnect(after: wait, server: server)]
     }
 
     /// The server has answered a ping: it is there, even if it has nothing to send, so the next
