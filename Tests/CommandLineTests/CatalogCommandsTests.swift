@@ -26,6 +26,22 @@ import Wire
                 + #""address":"127.0.0.1","port":8080,"weight":3}"#
         ),
         (
+            ["external", "put", "web", "egress-1", "[2001:db8::1]:80", "--no-tls"],
+            "PUT /v1/externals/default/web/egress-1",
+            #"{"service":"default/web","agent":"egress-1","host":"2001:db8::1","port":80,"#
+                + #""tls":{"mode":"none"},"allow_local":false}"#
+        ),
+        (
+            ["external", "put", "web", "egress-1", "localhost:80", "--no-tls", "--allow-local"],
+            "PUT /v1/externals/default/web/egress-1",
+            #"{"service":"default/web","agent":"egress-1","host":"localhost","port":80,"#
+                + #""tls":{"mode":"none"},"allow_local":true}"#
+        ),
+        (
+            ["external", "delete", "web", "egress-1"],
+            "DELETE /v1/externals/default/web/egress-1", ""
+        ),
+        (
             ["upstream", "put", "host-1", "9000", "web", "orders-db", "--uid", "1000"],
             "PUT /v1/upstreams/host-1/9000",
             #"{"agent":"host-1","source":"default/web","destination":"default/orders-db","#
@@ -78,6 +94,14 @@ import Wire
         (["service", "put", "web", "--leaf-ttl", "1m"], "leaf_ttl: must lie between"),
         (["service", "put", "web", "--leaf-ttl", "soon"], "--leaf-ttl is no duration"),
         (["instance", "put", "web", "h", "0"], "PORT must be a number"),
+        (["external", "put", "web", "h", "db.example.com"], "TARGET has no port"),
+        (["external", "put", "web", "h", "2001:db8::1:80", "--no-tls"], "TARGET is ambiguous"),
+        (["external", "put", "web", "h", "db.example.com:1"], "--ca is missing"),
+        (["external", "put", "web", "h", "127.0.0.1:1", "--no-tls"], "allow_local"),
+        (
+            ["external", "put", "web", "h", "a.example:1", "--no-tls", "--server-name", "b"],
+            "--no-tls verifies nothing"
+        ),
         (["instance", "put", "web", "h", "80", "--address", "x"], "--address"),
         (["upstream", "put", "h", "1", "a", "b", "--uid", "root"], "--uid must be a number"),
         (["upstream", "put", "h", "1", "a", "b", "--uid", "1", "--any-uid"], "contradict"),
@@ -133,7 +157,9 @@ import Wire
 
     @Test func nounsCoverTheirKinds() {
         let words = Set(CatalogCommands.all.compactMap(\.words.first))
-        #expect(words == ["namespace", "service", "placement", "instance", "upstream"])
+        #expect(
+            words == ["namespace", "service", "placement", "instance", "external", "upstream"]
+        )
         #expect(CatalogCommands.all.count == words.count * 4)
     }
 }

@@ -52,7 +52,8 @@ import Wire
                 #expect(
                     views == [
                         "dashboard.agents", "dashboard.audit", "dashboard.certificates",
-                        "dashboard.denials", "dashboard.effective_access", "dashboard.flows",
+                        "dashboard.denials", "dashboard.effective_access", "dashboard.externals",
+                        "dashboard.flows",
                         "dashboard.instances", "dashboard.intentions", "dashboard.placements",
                         "dashboard.services",
                     ]

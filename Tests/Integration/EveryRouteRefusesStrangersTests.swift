@@ -8,7 +8,7 @@ struct EveryRouteRefusesStrangersTests {
     /// Operations that need no right: they show what the caller may see, which may be nothing.
     private static let openToAnyToken: Set<String> = [
         "getOwnToken", "export", "listAgents", "listNamespaces", "listServices",
-        "listPlacements", "listInstances", "listUpstreams", "listIntentions",
+        "listPlacements", "listInstances", "listExternals", "listUpstreams", "listIntentions",
     ]
 
     /// Every operation of the table that needs a token; the walk must not become empty.

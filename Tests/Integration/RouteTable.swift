@@ -55,6 +55,8 @@ struct RouteTable: Sendable {
                 return #"{"source":"\#(name)","destination":"\#(name)","action":"allow"}"#
             case "putIntention": return #"{"action":"allow"}"#
             case "putInstance": return #"{"port":5432}"#
+            case "putExternal":
+                return #"{"host":"db.example.com","port":5432,"tls":{"mode":"none"}}"#
             case "putUpstream": return #"{"source":"\#(name)","destination":"\#(name)"}"#
             case "putPolicy": return #"{"paths":{"status":["read"]}}"#
             case "createToken": return #"{"display_name":"x","policies":["read-only"]}"#

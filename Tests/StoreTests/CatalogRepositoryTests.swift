@@ -46,6 +46,19 @@ import Wire
                     weight: 0
                 )
             ),
+            .external(
+                ExternalTarget(
+                    service: web,
+                    agent: agent,
+                    host: try OutsideHost("db.example.com"),
+                    port: 5432,
+                    security: .verified(
+                        serverName: try OutsideHost("2001:db8::1"),
+                        authorities: [[0x30, 0x03, 1, 1, 0], [0x30, 0x00]]
+                    ),
+                    allowsLocal: true
+                )
+            ),
             .upstream(
                 Upstream(
                     agent: agent,
@@ -171,6 +184,15 @@ import Wire
                 in: transaction
             )
             #expect(instances == Page(items: [], next: nil))
+            let externals = try await ExternalRepository.list(
+                service: web,
+                agent: try AgentName("a-1"),
+                after: "default/web/a-0",
+                limit: 5,
+                guardedBy: rowGuard,
+                in: transaction
+            )
+            #expect(externals.items.map(\.value.port) == [5432])
             let upstreams = try await UpstreamRepository.list(
                 source: web,
                 destination: web,
@@ -238,6 +260,12 @@ import Wire
             ("UPDATE turnpike.instances SET address = '192.0.2.66'", "instances"),
             ("UPDATE turnpike.instances SET port = 1", "instances"),
             ("UPDATE turnpike.instances SET address = 'no address'", "instances"),
+            ("UPDATE turnpike.externals SET host = 'evil.example.com'", "externals"),
+            ("UPDATE turnpike.externals SET port = 1", "externals"),
+            ("UPDATE turnpike.externals SET tls = '{\"mode\": \"none\"}'", "externals"),
+            ("UPDATE turnpike.externals SET tls = '[]'", "externals"),
+            ("UPDATE turnpike.externals SET allow_local = false", "externals"),
+            ("UPDATE turnpike.externals SET mac = ''", "externals"),
             ("UPDATE turnpike.upstreams SET uids = '{}', any_uid = true", "upstreams"),
             ("UPDATE turnpike.upstreams SET uids = uids || 33::bigint", "upstreams"),
             ("UPDATE turnpike.placements SET revision = 2", "placements"),
@@ -258,6 +286,7 @@ import Wire
             ("service", "services", "default/web"),
             ("placement", "placements", "default/web/a-1"),
             ("instance", "instances", "default/web/a-1/main"),
+            ("instance", "externals", "default/web/a-1/\(ExternalRepository.feedName)"),
             ("upstream", "upstreams", "a-1/1"),
             ("intention", "intentions", "default/web/default/*"),
         ]

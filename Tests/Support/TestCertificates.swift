@@ -112,6 +112,12 @@ package final class OpenSSLCommand: Sendable {
         try? input.fileHandleForWriting.close()
     }
 
+    /// Ends the command.
+    package func stop() {
+        process.terminate()
+        process.waitUntilExit()
+    }
+
     /// Waits for the end and returns all output.
     package func finish() -> (status: Int32, output: String) {
         let bytes = output.fileHandleForReading.readDataToEndOfFile()

@@ -72,6 +72,11 @@ package final class DataPlane: Sendable {
         for lane in lanes { await lane.run { $0.health = health } }
     }
 
+    /// Takes over where the names of external targets lead; connections that are open stay.
+    package func apply(_ addresses: OutsideAddresses) async {
+        for lane in lanes { await lane.run { $0.apply(addresses) } }
+    }
+
     /// Stops accepting, lets connections finish for `drainTimeout`, then cuts the rest.
     package func drain() async {
         for lane in lanes { await lane.run { $0.stopListening() } }
@@ -115,7 +120,7 @@ extension DataPlaneReactor {
         status.flows = live.flowCounts
         status.ejectedCount = balancer.ejectedCount(at: reactor.now)
         status.heldByteCount = live.all.reduce(0) {
-            $0 + $1.heldForPlain.count + $1.heldForSecure.count
+            $0 + $1.heldForPlain.count + $1.heldForSecure.count + $1.heldForOutside.count
         }
         guard let configuration else { return status }
         let routes = configuration.snapshot.routesByPort.values

@@ -51,6 +51,8 @@ package struct DataPlaneSettings: Sendable {
 enum DataPlaneLimits {
     /// Bytes taken from a socket at once: what one scratch buffer can hold decrypted.
     static let receiveByteCountMax = 64 * 1_024
+    /// The same where both ends speak TLS, so that what is decrypted can be encrypted again.
+    static let outsideByteCountMax = 48 * 1_024
     /// Transfers of one connection before the others of its reactor have their turn.
     static let transfersPerTurnMax = 16
     /// Ciphertext that may wait for a peer: one transfer and the answers to its key updates.

@@ -39,6 +39,7 @@ package struct Migration: Equatable, Sendable {
         Migration(version: 8, name: "traffic", text: PackageResources.m0008_traffic_sql),
         Migration(version: 9, name: "replicas", text: PackageResources.m0009_replicas_sql),
         Migration(version: 10, name: "revocation", text: PackageResources.m0010_revocation_sql),
+        Migration(version: 11, name: "external", text: PackageResources.m0011_external_sql),
     ]
 }
 

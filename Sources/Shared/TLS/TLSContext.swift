@@ -18,6 +18,15 @@ package enum SignaturePolicy: Equatable, Sendable {
     case ecdsaOrRSA
 }
 
+/// Which versions of the protocol may be agreed on.
+package enum VersionPolicy: Equatable, Sendable {
+    /// TLS 1.3: everything that we are on both ends of.
+    case only13
+    /// TLS 1.2 too, with ephemeral keys and authenticated ciphers only (RFC 9325 section 4.2): what
+    /// others run.
+    case from12
+}
+
 /// Settings of a server's context.
 package struct TLSServerConfiguration: Sendable {
     /// Finds the credentials for a server name in lower case; nil refuses with `unrecognized_name`.
@@ -67,13 +76,17 @@ package struct TLSClientConfiguration: Sendable {
     package var requiresApplicationProtocol: Bool
     /// What servers may sign with, and our own credentials too.
     package var signatures: SignaturePolicy
+    /// What servers may speak.
+    package var versions: VersionPolicy
 
     package init(
         verifier: @escaping PeerVerifier,
         applicationProtocols: [String] = [],
         requiresApplicationProtocol: Bool = false,
-        signatures: SignaturePolicy = .ecdsa
+        signatures: SignaturePolicy = .ecdsa,
+        versions: VersionPolicy = .only13
     ) {
+        self.versions = versions
         self.verifier = verifier
         self.applicationProtocols = applicationProtocols
         self.requiresApplicationProtocol = requiresApplicationProtocol
@@ -83,7 +96,7 @@ package struct TLSClientConfiguration: Sendable {
 
 /// What all sessions of one listener, or of one kind of client, have in common.
 ///
-/// TLS 1.3 only; no tickets, no resumption, no early data, no verification by OpenSSL.
+/// TLS 1.3 unless a client is told to take 1.2 too; no tickets, no resumption, no early data, no verification by OpenSSL.
 /// `@unchecked Sendable`: immutable after `init`; OpenSSL allows SSL_new on one SSL_CTX from any
 /// thread once nothing changes its settings any more.
 @safe
@@ -104,7 +117,7 @@ package final class TLSContext: @unchecked Sendable {
         credentials = configuration.credentials
         applicationProtocols = try Self.encode(configuration.applicationProtocols)
         requiresApplicationProtocol = configuration.requiresApplicationProtocol
-        unsafe raw = try Self.makeRaw(TLS_server_method(), configuration.signatures)
+        unsafe raw = try Self.makeRaw(TLS_server_method(), configuration.signatures, .only13)
         let mode =
             switch configuration.clientCertificate {
             case .none: SSL_VERIFY_NONE
@@ -124,7 +137,11 @@ package final class TLSContext: @unchecked Sendable {
         credentials = nil
         applicationProtocols = try Self.encode(configuration.applicationProtocols)
         requiresApplicationProtocol = configuration.requiresApplicationProtocol
-        unsafe raw = try Self.makeRaw(TLS_client_method(), configuration.signatures)
+        unsafe raw = try Self.makeRaw(
+            TLS_client_method(),
+            configuration.signatures,
+            configuration.versions
+        )
         unsafe SSL_CTX_set_verify(raw, SSL_VERIFY_PEER, nil)
         let list = applicationProtocols.flatMap { $0 }
         if !list.isEmpty,
@@ -154,7 +171,8 @@ package final class TLSContext: @unchecked Sendable {
 
     private static func makeRaw(
         _ method: OpaquePointer?,
-        _ signatures: SignaturePolicy
+        _ signatures: SignaturePolicy,
+        _ versions: VersionPolicy
     ) throws(TLSConfigurationError) -> OpaquePointer {
         guard let raw = unsafe SSL_CTX_new(method) else {
             throw .openSSL(reason: takeErrorReason())
@@ -169,9 +187,12 @@ package final class TLSContext: @unchecked Sendable {
         let suites =
             "TLS_AES_128_GCM_SHA256:TLS_CHACHA20_POLY1305_SHA256:TLS_AES_256_GCM_SHA384"
         guard
-            unsafe tp_ssl_ctx_only_tls13(raw) == 1,
+            unsafe setVersions(versions, of: raw),
             unsafe SSL_CTX_set_ciphersuites(raw, suites) == 1,
-            unsafe tp_ssl_ctx_set_groups(raw, "X25519:P-256") == 1,
+            unsafe tp_ssl_ctx_set_groups(
+                raw,
+                versions == .only13 ? "X25519:P-256" : "X25519:P-256:P-384"
+            ) == 1,
             unsafe tp_ssl_ctx_set_signatures(raw, names) == 1,
             unsafe SSL_CTX_set_num_tickets(raw, 0) == 1
         else {
@@ -195,6 +216,22 @@ package final class TLSContext: @unchecked Sendable {
         unsafe SSL_CTX_set_cert_verify_callback(raw, onPeerChain, nil)
         unsafe SSL_CTX_set_info_callback(raw, onAlert)
         return unsafe raw
+    }
+}
+
+extension TLSContext {
+    private static func setVersions(_ versions: VersionPolicy, of raw: OpaquePointer) -> Bool {
+        switch versions {
+        case .only13:
+            return unsafe tp_ssl_ctx_only_tls13(raw) == 1
+        case .from12:
+            let suites =
+                "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256"
+                + ":ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305"
+                + ":ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384"
+            return unsafe tp_ssl_ctx_from_tls12(raw) == 1
+                && SSL_CTX_set_cipher_list(raw, suites) == 1
+        }
     }
 }
 

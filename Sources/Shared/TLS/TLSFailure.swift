@@ -17,7 +17,7 @@ package struct TLSFailure: Error, Equatable, Sendable, CustomStringConvertible {
         case unknownServerName
         /// No application protocol in common.
         case noApplicationProtocol
-        /// The peer does not speak TLS 1.3.
+        /// The peer speaks no version that is accepted.
         case protocolVersion
         /// Bytes that are no valid TLS 1.3.
         case protocolViolation

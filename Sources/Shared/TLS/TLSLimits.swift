@@ -14,8 +14,9 @@ package enum TLSLimits {
     /// Plaintext bytes in one record (RFC 8446 section 5.1).
     package static let recordPlaintextByteCountMax = 16 * 1024
 
-    /// Header, content type and AEAD tag of one record.
-    package static let recordOverheadByteCount = 22
+    /// Header, explicit nonce and AEAD tag of one record: TLS 1.2 with AES-GCM has the most (RFC 5288
+    /// section 3), TLS 1.3 has 22.
+    package static let recordOverheadByteCount = 29
 
     /// Room that `send` leaves free for a KeyUpdate answer that OpenSSL may put before the data.
     package static let postHandshakeReserveByteCount = 128

@@ -1,6 +1,6 @@
 import COpenSSL
 
-/// One TLS 1.3 connection as bytes in and bytes out: no socket, no clock, no buffer of its own.
+/// One TLS connection as bytes in and bytes out: no socket, no clock, no buffer of its own.
 ///
 /// Every call borrows the caller's buffers (one reactor shares the same few among all its sessions)
 /// and keeps nothing of them. With the room that `TLSLimits` names, `receive` and `send` always

@@ -17,6 +17,7 @@ extension Subscription {
             requestDueCertificates()
             countCertificates()
             forgetStaleHealth()
+            lookUpDue()
             pingAndReport()
         }
     }

@@ -10,20 +10,35 @@ extension Subscription {
     func probe(_ snapshot: ValidatedSnapshot) {
         guard !isStopping else { return }
         let subjects = snapshot.hostedByMeshName.values.flatMap { hosted in
-            hosted.instances.map { instance in
-                HealthMachine.Subject(
-                    key: InstanceKey(service: hosted.service, name: instance.name),
-                    address: instance.address,
-                    port: instance.port,
-                    check: hosted.healthCheck
-                )
-            }
+            outsideSubjects(of: hosted)
+                + hosted.instances.map { instance in
+                    HealthMachine.Subject(
+                        key: InstanceKey(service: hosted.service, name: instance.name),
+                        address: instance.address,
+                        port: instance.port,
+                        check: hosted.healthCheck
+                    )
+                }
         }
         let prober = prober ?? makeProber()
         self.prober = prober
         prober.configure(subjects)
         metrics.setInstances(prober.machine.findings)
         followLocalHealth()
+    }
+
+    /// The addresses of an external target, each probed as an instance is.
+    private func outsideSubjects(of hosted: ValidatedSnapshot.Hosted) -> [HealthMachine.Subject] {
+        guard let target = hosted.external else { return [] }
+        return (outsideAddresses.addresses(of: target) ?? []).filter { target.admits($0) }
+            .map { address in
+                HealthMachine.Subject(
+                    key: InstanceKey(outside: address, of: hosted.service),
+                    address: address,
+                    port: target.port,
+                    check: hosted.healthCheck
+                )
+            }
     }
 
     private func makeProber() -> HealthProber {

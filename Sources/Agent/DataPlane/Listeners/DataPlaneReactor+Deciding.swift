@@ -11,6 +11,7 @@ extension DataPlaneReactor {
     func apply(_ configuration: EnforcedConfiguration) {
         self.configuration = configuration
         verification.value.replace(configuration)
+        followOutside(configuration.snapshot)
         followDestinations(of: configuration.snapshot)
         decideAll()
     }

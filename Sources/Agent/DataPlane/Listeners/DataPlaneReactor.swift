@@ -19,6 +19,8 @@ final class DataPlaneReactor {
     let verification: Confined<PeerVerification>
     let serverContext: TLSContext
     let clientContext: TLSContext
+    let outsideContext: TLSContext
+    let outside: Confined<OutsideView>
 
     var configuration: EnforcedConfiguration?
     private(set) var live = LiveConnections()
@@ -77,6 +79,8 @@ final class DataPlaneReactor {
             to: reactor
         )
         self.verification = verification
+        outside = Confined(OutsideView(), to: reactor)
+        outsideContext = try Self.outsideContext()
         serverContext = try TLSContext(
             server: TLSServerConfiguration(
                 credentials: { verification.value.credentials(for: $0) },
@@ -339,6 +343,7 @@ extension DataPlaneReactor {
             } else {
                 connection.isWarm = false
                 connection.session?.releaseBuffers()
+                connection.outsideSession?.releaseBuffers()
                 releasedCount += 1
                 report(connection, closed: 0)
                 if let idle = settings.idleTimeout { connection.arm(idle) }

@@ -22,6 +22,7 @@ extension RelayConnection {
             latestFailure = .connectFailed
             destinationFailed()
         }
+        if waitsForOutside() { return }
         refuse(
             .refused(latestFailure),
             source: permit?.source,
@@ -66,6 +67,7 @@ extension RelayConnection {
             reactor.deregister(plainToken, closing: plain.take())
             plainToken = .none
             machine.lostSocket(.plain)
+            forgetOutsideSession()
             isPlainPeerClosed = false
         } else {
             reactor.deregister(secureToken, closing: secure.take())
@@ -86,6 +88,7 @@ extension RelayConnection {
             return tryNextDestination()
         }
         guard events.isWritable, let permit else { return }
+        if let outside { return connectedOutside(outside, permit) }
         if isInbound { beginRelay(permit) } else { beginClientHandshake() }
     }
 }

@@ -13,13 +13,13 @@ extension RelayConnection {
         now: Timestamp,
         memory: inout [LiveQuestion: Ruling]
     ) {
-        guard let permit, phase == .relaying || phase == .connecting || phase == .handshaking
-        else { return }
+        guard let permit, phase != .lingering, phase != .closed else { return }
         let snapshot = configuration.snapshot
         if now.secondsSinceEpoch > leavesEnd.secondsSinceEpoch, now >= snapshot.expires {
             return cut(.refused(.leafExpired))
         }
         if isDrained, isInbound { return cut(.refused(.instanceDrained)) }
+        if isOutsideChanged { return cut(.refused(.policyChanged)) }
         if let reason = lapse(configuration, now: now) { return cut(.refused(reason)) }
         if isInbound {
             guard let name = session?.serverName else { return cut(.refused(.policyChanged)) }

@@ -69,7 +69,7 @@ extension DataPlaneReactor {
         var balance = UpstreamTraffic.Balance.leastRequest
         if connection.isInbound {
             guard let service = connection.permit?.destination else { return nil }
-            pool = .instances(service)
+            pool = connection.outside == nil ? .instances(service) : .outside(service)
         } else {
             guard let port = connection.localUser?.port, let route = snapshot.routesByPort[port]
             else { return nil }
@@ -99,6 +99,8 @@ extension DataPlaneReactor {
                     isDown: health.downInstances.contains(key)
                 )
             }
+        case .outside(let service):
+            return outsideTargets(of: service)
         case .upstream(let port):
             guard let route = snapshot.routesByPort[port] else { return [] }
             let weights = health.weights[route.upstream.destination]

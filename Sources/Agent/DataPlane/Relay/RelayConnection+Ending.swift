@@ -66,7 +66,9 @@ extension RelayConnection {
         plainToken = .none
         heldForPlain = []
         heldForSecure = []
+        heldForOutside = []
         session = nil
+        outsideSession = nil
         machine.wasFlushed(.secure)
         arm(DataPlaneLimits.cutGrace)
         linger()
@@ -105,8 +107,10 @@ extension RelayConnection {
         reactor.deregister(plainToken, closing: plain.take())
         reactor.deregister(secureToken, closing: secure.take())
         session = nil
+        outsideSession = nil
         heldForPlain = []
         heldForSecure = []
+        heldForOutside = []
         stopCounting()
         leaveDestination()
         leaveCircuit()

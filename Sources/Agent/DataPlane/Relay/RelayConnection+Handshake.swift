@@ -125,6 +125,7 @@ extension RelayConnection {
                 lane.watch(leavesEnd)
             }
             phase = .connecting
+            leaveMesh(for: permit.destination)
             tryNextDestination()
         }
     }

@@ -46,6 +46,8 @@ extension RelayConnection {
     private func finish(_ side: RelayMachine.Side) {
         machine.finished(side)
         switch side {
+        case .plain where outsideSession != nil:
+            finishOutside()
         case .plain:
             // It fails only when the peer is gone, which the next transfer finds out.
             try? plain.shutdownWrite()
@@ -71,6 +73,7 @@ extension RelayConnection {
     }
 
     private func transferFromPlain() {
+        guard outsideSession == nil else { return transferFromOutside() }
         let limit = DataPlaneLimits.receiveByteCountMax
         let outcome: Outcome = reactor.withScratch { input in
             var room = input._mutatingExtracting(first: limit)
@@ -92,7 +95,8 @@ extension RelayConnection {
         if outcome == .failed { abort() }
     }
 
-    private func encrypt(_ plaintext: Span<UInt8>) -> Bool {
+    /// Encrypts for the other agent and sends; false when it is gone or holds too much.
+    func encrypt(_ plaintext: Span<UInt8>) -> Bool {
         guard let session else { return false }
         return reactor.withScratch { ciphertext in
             let progress = session.send(plaintext, ciphertext: &ciphertext)
@@ -109,7 +113,9 @@ extension RelayConnection {
 extension RelayConnection {
     /// Receives once from the secure side and acts on what TLS made of it.
     func transferFromSecure() {
-        let limit = DataPlaneLimits.receiveByteCountMax
+        let limit =
+            outsideSession == nil
+            ? DataPlaneLimits.receiveByteCountMax : DataPlaneLimits.outsideByteCountMax
         let status: TLSStatus? = reactor.withScratch { input in
             var room = input._mutatingExtracting(first: limit)
             switch secure.receive(into: &room) {
@@ -159,9 +165,11 @@ extension RelayConnection {
                 return nil
             }
             byteCountFromSecure &+= UInt64(progress.plaintextByteCount)
-            guard put(plaintext.span.extracting(first: progress.plaintextByteCount), to: .plain)
-            else { return nil }
-            return progress.status
+            let bytes = plaintext.span.extracting(first: progress.plaintextByteCount)
+            guard outsideSession != nil else {
+                return put(bytes, to: .plain) ? progress.status : nil
+            }
+            return bytes.isEmpty || encryptOutside(bytes) ? progress.status : nil
         }
     }
 }
@@ -223,7 +231,7 @@ extension RelayConnection {
         case .wouldBlock:
             machine.wasHeld(waiting - offset, for: side)
         case .endOfFile, .failed:
-            abort()
+            if side == .plain, phase == .provingOutside { outsideBroke() } else { abort() }
         }
     }
 }

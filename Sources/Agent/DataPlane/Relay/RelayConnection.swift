@@ -14,6 +14,8 @@ final class RelayConnection: EventHandler, TimerHandler {
         case handshaking
         /// Waits for the socket that the agent itself opens.
         case connecting
+        /// The host outside of the mesh, on the plain side, has not proved yet who it is.
+        case provingOutside
         case relaying
         /// Refused: waits until the peer had time to read why.
         case lingering
@@ -37,12 +39,18 @@ final class RelayConnection: EventHandler, TimerHandler {
     var plainToken = DescriptorToken.none
     var secureToken = DescriptorToken.none
     var session: TLSSession?
+    /// The target outside of the mesh that the connection was made under, and the TLS spoken there.
+    var outside: OutsideOrigin?
+    var outsideSession: TLSSession?
     var machine = RelayMachine()
     var timer = TimerToken.none
 
     /// What waits for room in a socket; empty, without storage, whenever it does not.
     var heldForPlain: [UInt8] = []
     var heldForSecure: [UInt8] = []
+    /// What goes out once the outside has proved who it is.
+    var heldForOutside: [UInt8] = []
+    var isAwaitingAddresses = false
     /// A reader must go on to the end once the peer closed, for no further edge comes.
     var isPlainPeerClosed = false
     var isSecurePeerClosed = false
@@ -107,6 +115,8 @@ final class RelayConnection: EventHandler, TimerHandler {
             } else {
                 endIfGone(events)
             }
+        case .provingOutside:
+            if side == .plain { proveOutside() } else { endIfGone(events) }
         case .lingering:
             linger()
         case .closed:
@@ -120,6 +130,10 @@ final class RelayConnection: EventHandler, TimerHandler {
         case .handshaking:
             lane.metrics.handshakeFailures.increment()
             if isInbound { return refuse(.refused(.handshakeTimeout)) }
+            latestFailure = .handshakeTimeout
+            tryNextDestination()
+        case .provingOutside:
+            lane.metrics.handshakeFailures.increment()
             latestFailure = .handshakeTimeout
             tryNextDestination()
         case .connecting:

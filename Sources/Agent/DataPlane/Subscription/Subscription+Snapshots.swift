@@ -128,5 +128,6 @@ extension Subscription {
         await task.value
         isEnforced = true
         probe(snapshot)
+        lookUp(snapshot)
     }
 }

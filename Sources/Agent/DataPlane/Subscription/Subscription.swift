@@ -53,6 +53,10 @@ package actor Subscription: ReactorBound {
     /// What is known of instances and hosts, as the data path has it.
     var health = HealthView()
     var prober: HealthProber?
+    /// Where the names of external targets lead, and the threads that ask.
+    var outsideNames = OutsideNames()
+    var outsideAddresses = OutsideAddresses()
+    var outsidePool: WorkerPool?
     var ticksWithoutServer = 0
 
     var isEnforced = false
@@ -132,6 +136,7 @@ package actor Subscription: ReactorBound {
         readOwnCertificate()
         // The data path may still have what an earlier one knew of hosts and instances.
         await dataPlane.apply(health)
+        await dataPlane.apply(outsideAddresses)
         if let snapshot { await enforceFirst(snapshot) }
         tickTask = Task { await self.tickUntilStopped() }
         let share = settings.jitter()
@@ -145,6 +150,8 @@ package actor Subscription: ReactorBound {
         isStopping = true
         tickTask?.cancel()
         prober?.stop()
+        // Its threads may wait for name servers; nobody waits for them.
+        outsidePool = nil
         collectEvidence(isEnding: true)
         sendOldestEvidence()
         await flushOutbox()

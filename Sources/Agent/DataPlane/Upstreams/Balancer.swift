@@ -34,6 +34,8 @@ struct Balancer {
     enum Pool: Hashable {
         /// The local instances of a service.
         case instances(ServiceName)
+        /// The addresses of a service's external target.
+        case outside(ServiceName)
         /// The agents that an upstream port leads to.
         case upstream(UInt16)
     }

@@ -22,7 +22,7 @@ struct CatalogKind: Sendable {
     var stored: Schema { .object(fields + Schema.Field.stored) }
 
     static let all: [CatalogKind] = [
-        namespace, service, placement, instance, upstream, intention,
+        namespace, service, placement, instance, external, upstream, intention,
     ]
 
     func query(_ request: RouteRequest) throws(ControlError) -> CatalogQuery {
@@ -81,7 +81,7 @@ extension ResourceKey {
                 ("namespace", .string(service.namespace.text)),
                 ("name", .string(service.name.text)),
             ]
-        case .placement(let service, let agent):
+        case .placement(let service, let agent), .external(let service, let agent):
             [("service", .string(service.description)), ("agent", .string(agent.text))]
         case .instance(let service, let agent, let name):
             [
@@ -260,6 +260,40 @@ extension CatalogKind {
             query.agent = try request.agentFilter()
         }
     )
+
+    static let external = CatalogKind(
+        kind: .external,
+        place: "/{namespace}/{service}/{agent}",
+        fields: [
+            .optional("service", .text(), "As in the path"), agent,
+            .required("host", .text(example: "db.example.com"), "A DNS name or an address"),
+            .required("port", .integer(1...65_535), "The port there"),
+            .required("tls", tls, "How the outside proves who it is"),
+            .optional(
+                "allow_local",
+                .boolean,
+                "Whether addresses of the agent's own host and link count; needs sudo on the path"
+            ),
+        ],
+        filters: [serviceFilter, agentFilter],
+        key: { request throws(ControlError) in
+            .external(try request.service(), try request.label("agent"))
+        },
+        filter: { request, query throws(ControlError) in
+            query.service = try request.serviceFilter("service")
+            query.agent = try request.agentFilter()
+        }
+    )
+
+    private static let tls = Schema.object([
+        .required(
+            "mode",
+            .text(allowed: ExternalTarget.Mode.allCases.map(\.rawValue)),
+            "verify: TLS 1.2 or later; none: plain TCP"
+        ),
+        .optional("server_name", .text(), "What its certificate must name; the host unless given"),
+        .optional("ca", .text(), "PEM certificates of the CAs that may vouch for it"),
+    ])
 
     static let upstream = CatalogKind(
         kind: .upstream,

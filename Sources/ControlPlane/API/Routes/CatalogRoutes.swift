@@ -3,8 +3,8 @@ import HTTP
 import Mesh
 import Wire
 
-/// Namespaces, services, placements, instances, upstreams and intentions: one shape of routes for
-/// every kind.
+/// Namespaces, services, placements, instances, external targets, upstreams and intentions: one shape
+/// of routes for every kind.
 package enum CatalogRoutes {
     /// The routes of all kinds.
     package static func routes(_ control: ControlPlane) -> [Route] {

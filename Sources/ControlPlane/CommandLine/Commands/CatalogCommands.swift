@@ -1,24 +1,26 @@
 import Mesh
 import Wire
 
-/// Namespaces, services, placements, instances and upstreams.
+/// Namespaces, services, placements, instances, external targets and upstreams.
 enum CatalogCommands {
-    static let all = [namespace, service, placement, instance, upstream].flatMap(\.commands)
+    static let all = [namespace, service, placement, instance, external, upstream].flatMap(
+        \.commands
+    )
 
-    private static let serviceOperand = Command.Operand(
+    static let serviceOperand = Command.Operand(
         name: "SERVICE",
         summary: "`name`, or `namespace/name`; `web` is `default/web`"
     )
-    private static let agentOperand = Command.Operand(
+    static let agentOperand = Command.Operand(
         name: "AGENT",
         summary: "the name of an agent"
     )
-    private static let serviceFilter = Command.Option(
+    static let serviceFilter = Command.Option(
         name: "--service",
         value: "SERVICE",
         summary: "only those of this service"
     )
-    private static let agentFilter = Command.Option(
+    static let agentFilter = Command.Option(
         name: "--agent",
         value: "AGENT",
         summary: "only those of this agent"
@@ -168,7 +170,7 @@ enum CatalogCommands {
         resource: { invocation throws(Failure) in .placement(try placed(invocation)) }
     )
 
-    private static func placed(_ invocation: Invocation) throws(Failure) -> Placement {
+    static func placed(_ invocation: Invocation) throws(Failure) -> Placement {
         Placement(service: try service(invocation), agent: try agent(invocation))
     }
 

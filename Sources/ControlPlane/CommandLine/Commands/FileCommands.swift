@@ -23,7 +23,7 @@ enum FileCommands {
                 "Files are checked completely before anything is sent. All resources but policies"
                     + " are written in one transaction, or none; policies follow one by one.",
                 "A file holds documents with `kind:` and the fields of that kind; a service may"
-                    + " nest its placements, instances, upstreams and intentions.",
+                    + " nest its placements, instances, externals, upstreams and intentions.",
             ],
             operation: apply
         ),

@@ -26,6 +26,9 @@ extension Catalog {
             if case .instance(let instance) = part, !instance.address.isLoopback {
                 rights.append((.sudo, part.path))
             }
+            if case .external(let target) = part, target.allowsLocal {
+                rights.append((.sudo, part.path))
+            }
         }
         return rights
     }
@@ -86,7 +89,7 @@ extension Catalog {
         try await control.read { database in
             var resources: [Resource] = []
             let kinds: [Resource.Kind] = [
-                .namespace, .service, .placement, .instance, .upstream, .intention,
+                .namespace, .service, .placement, .instance, .external, .upstream, .intention,
             ]
             for kind in kinds {
                 var after: String?

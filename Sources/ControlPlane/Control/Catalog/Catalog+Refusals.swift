@@ -48,8 +48,11 @@ extension Catalog {
             var upstreams = CatalogQuery(.upstream)
             upstreams.agent = agent
             upstreams.source = .exact(service)
-            queries = [instances, upstreams]
-        case .instance, .upstream, .intention: break
+            var externals = CatalogQuery(.external)
+            externals.service = service
+            externals.agent = agent
+            queries = [instances, externals, upstreams]
+        case .instance, .external, .upstream, .intention: break
         }
         var users: [ResourceKey] = []
         for query in queries {
@@ -106,10 +109,19 @@ extension ResourceKey {
         case .namespace: .namespace
         case .service: .service
         case .placement: .placement
-        case .instance: .instance
+        // The words of the feed are those that the first servers knew.
+        case .instance, .external: .instance
         case .upstream: .upstream
         case .intention: .intention
         }
+    }
+
+    /// The key in the change feed.
+    ///
+    /// An earlier server, which knows no external targets, finds a name there that no instance has,
+    /// and reads everything anew.
+    var changeKey: String {
+        if case .external = self { "\(text)/\(ExternalRepository.feedName)" } else { text }
     }
 }
 

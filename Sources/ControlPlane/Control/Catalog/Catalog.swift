@@ -3,7 +3,8 @@ import Postgres
 import Store
 import Wire
 
-/// Namespaces, services, placements, instances, upstreams and intentions.
+/// Namespaces, services, placements, instances, external targets, upstreams and
+/// intentions.
 ///
 /// Every change goes through one plan (`CatalogPlan`), whether it is of one resource or of many.
 package struct Catalog: Sendable {
@@ -90,6 +91,15 @@ package struct Catalog: Sendable {
                 guardedBy: control.rowGuard,
                 in: database
             ).map { row in row.map(Resource.instance) }
+        case .external:
+            return try await ExternalRepository.list(
+                service: query.service,
+                agent: query.agent,
+                after: after,
+                limit: limit,
+                guardedBy: control.rowGuard,
+                in: database
+            ).map { row in row.map(Resource.external) }
         case .upstream:
             return try await UpstreamRepository.list(
                 agent: query.agent,
@@ -199,7 +209,7 @@ package struct Catalog: Sendable {
             let users = try await dependents(of: key, in: change.database)
             guard users.isEmpty else { throw Self.inUse(key, by: users) }
             try await change.database.execute(CatalogRepository.delete(key))
-            change.record(key.changeKind, key: key.text, .delete)
+            change.record(key.changeKind, key: key.changeKey, .delete)
             change.describe(["was": old.value.document])
             return change.revision
         }
@@ -264,7 +274,7 @@ package struct Catalog: Sendable {
             statements.append(CatalogRepository.put(row, guardedBy: control.rowGuard))
             change.record(
                 step.key.changeKind,
-                key: step.key.text,
+                key: step.key.changeKey,
                 step.action == .create ? .create : .update
             )
             items += CatalogItem(row).map { [$0] } ?? []
@@ -287,7 +297,7 @@ package struct Catalog: Sendable {
                 "service.nested",
                 field: "",
                 "a service is written without what belongs to it: write placements, instances,"
-                    + " upstreams and intentions one by one, or all with POST /v1/apply"
+                    + " externals, upstreams and intentions one by one, or all with POST /v1/apply"
             )
         }
         return key

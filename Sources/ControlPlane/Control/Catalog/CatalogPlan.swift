@@ -6,8 +6,8 @@ import Wire
 struct CatalogPlan {
     private(set) var steps: [CatalogStep] = []
     private(set) var problems: [CatalogProblem] = []
-    private var state: CatalogState
-    private let caller: Caller
+    private(set) var state: CatalogState
+    let caller: Caller
     private let isDryRun: Bool
     private let makeRuleID: () -> RuleID
 
@@ -31,6 +31,7 @@ struct CatalogPlan {
             return [Part(.service(ServiceResource(service: service.service)), at: field)]
                 + nested("placements", service.placements.map(Resource.placement))
                 + nested("instances", service.instances.map(Resource.instance))
+                + nested("externals", service.externals.map(Resource.external))
                 + nested("upstreams", service.upstreams.map(Resource.upstream))
                 + nested("intentions", service.intentions.map(Resource.intention))
         }
@@ -51,11 +52,14 @@ struct CatalogPlan {
         for kind in Self.order {
             for part in parts where part.resource.kind == kind { add(part) }
         }
-        for part in parts { checkPort(part) }
+        for part in parts {
+            checkPort(part)
+            checkHosting(part)
+        }
     }
 
     private static let order: [Resource.Kind] = [
-        .policy, .namespace, .service, .placement, .instance, .upstream, .intention,
+        .policy, .namespace, .service, .placement, .instance, .external, .upstream, .intention,
     ]
 
     private mutating func add(_ part: Part) {
@@ -102,6 +106,7 @@ struct CatalogPlan {
         case .service(let resource): return check(resource.service, part)
         case .placement(let placement): return check(placement, part)
         case .instance(let instance): return check(instance, part)
+        case .external(let target): return check(target, part)
         case .upstream(let upstream): return check(upstream, part)
         case .intention(let intention):
             check(intention, part)
@@ -230,7 +235,7 @@ struct CatalogPlan {
     }
 
     /// Complains about something that must exist and does not, unless it was refused itself.
-    private mutating func require(
+    mutating func require(
         _ key: ResourceKey,
         _ part: Part,
         complain: (inout CatalogPlan) -> Void
@@ -285,11 +290,11 @@ struct CatalogPlan {
                     + " \(other.service)",
                 .conflict
             )
-        case .namespace, .service, .placement, .intention, .policy: return
+        case .namespace, .service, .placement, .external, .intention, .policy: return
         }
     }
 
-    private mutating func refuse(
+    mutating func refuse(
         _ part: Part,
         _ code: String,
         _ field: String,

@@ -1,21 +1,29 @@
 import Mesh
 import Postgres
+import Snapshot
 import Store
 
 /// The part of the catalog that a change must know, with what the change puts into it.
 struct CatalogState {
     private let rows: [ResourceKey: Stored<Resource>]
     private let agents: Set<AgentName>
+    private let agentsWithoutExternal: Set<AgentName>
     private var pending: [ResourceKey: Resource] = [:]
     private var refused: Set<ResourceKey> = []
 
     /// - Parameters:
     ///   - rows: everything that the change puts or refers to, as far as it exists, and every
-    ///     instance and upstream of the agents that it names.
+    ///     instance, external target and upstream of the agents that it names.
     ///   - agents: those of the agents it names that exist.
-    init(rows: [ResourceKey: Stored<Resource>], agents: Set<AgentName>) {
+    ///   - agentsWithoutExternal: those that said that they cannot connect outward.
+    init(
+        rows: [ResourceKey: Stored<Resource>],
+        agents: Set<AgentName>,
+        agentsWithoutExternal: Set<AgentName> = []
+    ) {
         self.rows = rows
         self.agents = agents
+        self.agentsWithoutExternal = agentsWithoutExternal
     }
 
     /// Reads what the rules about these resources ask for.
@@ -27,6 +35,7 @@ struct CatalogState {
         var keys: Set<ResourceKey> = []
         var hosts: Set<AgentName> = []
         var portOwners: Set<AgentName> = []
+        var egress: Set<AgentName> = []
         for resource in resources {
             guard let key = resource.key else { continue }
             keys.insert(key)
@@ -34,6 +43,9 @@ struct CatalogState {
             switch key {
             case .placement(_, let agent): hosts.insert(agent)
             case .instance(_, let agent, _), .upstream(let agent, _): portOwners.insert(agent)
+            case .external(_, let agent):
+                portOwners.insert(agent)
+                egress.insert(agent)
             case .namespace, .service, .intention: break
             }
         }
@@ -44,8 +56,16 @@ struct CatalogState {
             in: database
         )
         let existing = try await PlacementRepository.existingAgents(hosts.sorted(), in: database)
-        return CatalogState(rows: rows, agents: existing)
+        let old = try await AgentStateRepository.without(
+            Feature.external.word,
+            among: egress.sorted(),
+            in: database
+        )
+        return CatalogState(rows: rows, agents: existing, agentsWithoutExternal: old)
     }
+
+    /// Whether the agent said, when it was last connected, that it cannot connect outward.
+    func lacksExternal(_ agent: AgentName) -> Bool { agentsWithoutExternal.contains(agent) }
 
     func hasAgent(_ agent: AgentName) -> Bool { agents.contains(agent) }
 
@@ -72,6 +92,11 @@ struct CatalogState {
         everything.compactMap { if case .instance(let value) = $0 { value } else { nil } }
     }
 
+    /// Every external target as it will be after the change.
+    var externals: [ExternalTarget] {
+        everything.compactMap { if case .external(let value) = $0 { value } else { nil } }
+    }
+
     /// Every upstream as it will be after the change.
     var upstreams: [Upstream] {
         everything.compactMap { if case .upstream(let value) = $0 { value } else { nil } }
@@ -90,6 +115,7 @@ extension Resource {
         case .service(let resource): [.namespace(resource.service.name.namespace)]
         case .placement(let placement): [.service(placement.service)]
         case .instance(let instance): [.placement(instance.service, instance.agent)]
+        case .external(let target): [.placement(target.service, target.agent)]
         case .upstream(let upstream):
             [
                 .placement(upstream.source, upstream.agent), .service(upstream.destination),

@@ -22,6 +22,7 @@ package struct Configuration: Sendable {
         case service(ServiceName, Service?)
         case placement(Placement, exists: Bool)
         case instance(Placement, InstanceName, Instance?)
+        case external(Placement, ExternalTarget?)
         case upstream(AgentName, port: UInt16, Upstream?)
         case intention(destination: ServicePattern, source: ServicePattern, Intention?)
         case agent(AgentName, Agent?)
@@ -35,6 +36,7 @@ package struct Configuration: Sendable {
     private var hosts: [ServiceName: Set<AgentName>] = [:]
     private var placed: [AgentName: Set<ServiceName>] = [:]
     private var instances: [Placement: [InstanceName: Instance]] = [:]
+    private var externals: [Placement: ExternalTarget] = [:]
     private var upstreams: [AgentName: [UInt16: Upstream]] = [:]
     private var clients: [ServiceName: Set<AgentName>] = [:]
     private var rules: [ServicePattern: [ServicePattern: Intention]] = [:]
@@ -56,6 +58,7 @@ package struct Configuration: Sendable {
             case .instance(let instance):
                 let placement = Placement(service: instance.service, agent: instance.agent)
                 set(.instance(placement, instance.name, instance))
+            case .external(let target): set(.external(target.placement, target))
             case .upstream(let upstream):
                 set(.upstream(upstream.agent, port: upstream.port, upstream))
             case .intention(let rule):
@@ -80,6 +83,7 @@ package struct Configuration: Sendable {
             }
         case .instance(let placement, let name, let instance):
             instances[placement, default: [:]][name] = instance
+        case .external(let placement, let target): externals[placement] = target
         case .upstream(let agent, let port, let upstream):
             setUpstream(upstream, of: agent, port: port)
         case .intention(let destination, let source, let rule):
@@ -121,6 +125,12 @@ package struct Configuration: Sendable {
     package func instances(of placement: Placement) -> [Instance] {
         guard placed[placement.agent]?.contains(placement.service) == true else { return [] }
         return instances[placement].map { Array($0.values) } ?? []
+    }
+
+    /// Where an agent connects outward for a service; nil unless it is placed there.
+    package func external(of placement: Placement) -> ExternalTarget? {
+        guard placed[placement.agent]?.contains(placement.service) == true else { return nil }
+        return externals[placement]
     }
 
     /// The upstream ports of an agent whose source is placed there.

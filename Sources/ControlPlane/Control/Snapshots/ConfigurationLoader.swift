@@ -132,6 +132,16 @@ struct ConfigurationLoader: Sendable {
             return page.next
         }
         try await pages(database) { after, limit in
+            let page = try await ExternalRepository.list(
+                after: after,
+                limit: limit,
+                guardedBy: control.rowGuard,
+                in: database
+            )
+            for row in page.items { configuration.set(.external(row.value.placement, row.value)) }
+            return page.next
+        }
+        try await pages(database) { after, limit in
             let page = try await UpstreamRepository.list(
                 after: after,
                 limit: limit,
@@ -222,6 +232,13 @@ struct ConfigurationLoader: Sendable {
                 byPlacement[key.placement]?.first { $0.name == key.name }
             )
         }
+        let externals = try await ExternalRepository.find(
+            onAgents: Array(Set(touched.externals.map(\.agent))),
+            guardedBy: control.rowGuard,
+            in: database
+        )
+        let byEgress = Self.index(externals.map(\.value), by: \.placement)
+        entries += touched.externals.map { .external($0, byEgress[$0]) }
         let upstreams = try await UpstreamRepository.find(
             onAgents: Array(Set(touched.upstreams.map(\.agent))),
             guardedBy: control.rowGuard,
@@ -274,6 +291,7 @@ private struct TouchedKeys {
     var services: [ServiceName] = []
     var placements: [Placement] = []
     var instances: [(placement: Placement, name: InstanceName)] = []
+    var externals: [Placement] = []
     var upstreams: [(agent: AgentName, port: UInt16)] = []
     var intentions: [IntentionRepository.Key] = []
     var hasTrust = false
@@ -295,6 +313,8 @@ private struct TouchedKeys {
         case (.agent, 1): agents.append(try AgentName(parts[0]))
         case (.service, 2): services.append(try ServiceName("\(parts[0])/\(parts[1])"))
         case (.placement, 3): placements.append(try Self.placement(parts))
+        case (.instance, 4) where parts[3] == ExternalRepository.feedName:
+            externals.append(try Self.placement(parts))
         case (.instance, 4):
             instances.append((try Self.placement(parts), try InstanceName(parts[3])))
         case (.upstream, 2):

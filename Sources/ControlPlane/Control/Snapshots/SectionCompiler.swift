@@ -81,7 +81,7 @@ package struct SectionCompiler: Sendable {
             stale.insert(.hosted(placement.agent))
             stale.insert(.upstreams(placement.agent))
             stale.insert(.endpoints(placement.service))
-        case .instance(let placement, _, _):
+        case .instance(let placement, _, _), .external(let placement, _):
             stale.insert(.hosted(placement.agent))
             stale.insert(.endpoints(placement.service))
         case .upstream(let agent, _, _): stale.insert(.upstreams(agent))
@@ -207,7 +207,8 @@ package struct SectionCompiler: Sendable {
                     service: name,
                     healthCheck: reads(.traffic, agent)
                         ? configuration.services[name]?.healthCheck ?? .standard : .standard,
-                    instances: instances(of: name, on: agent)
+                    instances: instances(of: name, on: agent),
+                    external: external(of: name, on: agent)
                 )
             }
             return .hosted(HostedSection(agent: agent, services: services))
@@ -244,6 +245,19 @@ package struct SectionCompiler: Sendable {
         }
     }
 
+    /// Where the agent connects outward, if it knows how; else it lets nobody through.
+    private mutating func external(of service: ServiceName, on agent: AgentName) -> ExternalTarget?
+    {
+        let placement = Placement(service: service, agent: agent)
+        guard let target = configuration.external(of: placement) else { return nil }
+        var problem = Self.problem { () throws(InvalidField) in try target.validate() }
+        if !reads(.external, agent) {
+            problem = "the agent is too old to connect outward: bring it up to date"
+        }
+        if let problem { report(.hosted, agent.text, "\(service): \(problem)") }
+        return problem == nil ? target : nil
+    }
+
     private func endpoints(of service: ServiceName) -> [Endpoint] {
         guard configuration.services[service] != nil else { return [] }
         return configuration.hosts(of: service).compactMap { agent in
@@ -251,7 +265,8 @@ package struct SectionCompiler: Sendable {
                 let mesh = host.meshAddress
             else { return nil }
             let placement = Placement(service: service, agent: agent)
-            let weights = configuration.instances(of: placement).map(\.weight)
+            var weights = configuration.instances(of: placement).map(\.weight)
+            if configuration.external(of: placement) != nil { weights.append(1) }
             guard !weights.isEmpty else { return nil }
             let weight = weights.reduce(0) { min($0 + max($1, 0), Instance.weightMax) }
             return Endpoint(

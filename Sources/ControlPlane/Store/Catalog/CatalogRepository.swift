@@ -13,6 +13,8 @@ package enum CatalogRepository {
             PlacementRepository.put(row.map { _ in value }, guardedBy: rowGuard)
         case .instance(let value):
             InstanceRepository.put(row.map { _ in value }, guardedBy: rowGuard)
+        case .external(let value):
+            ExternalRepository.put(row.map { _ in value }, guardedBy: rowGuard)
         case .upstream(let value):
             UpstreamRepository.put(row.map { _ in value }, guardedBy: rowGuard)
         case .intention(let value):
@@ -29,13 +31,15 @@ package enum CatalogRepository {
         case .placement(let service, let agent): PlacementRepository.delete(service, agent)
         case .instance(let service, let agent, let name):
             InstanceRepository.delete(service, agent, name)
+        case .external(let service, let agent): ExternalRepository.delete(service, agent)
         case .upstream(let agent, let port): UpstreamRepository.delete(agent, port: port)
         case .intention(let destination, let source):
             IntentionRepository.delete(.init(destination: destination, source: source))
         }
     }
 
-    /// Those of these resources that exist, and every instance and upstream of these agents.
+    /// Those of these resources that exist, and every instance, external target and upstream of these
+    /// agents.
     package static func find(
         _ keys: some Sequence<ResourceKey>,
         withPortsOf agents: Set<AgentName> = [],
@@ -61,6 +65,11 @@ package enum CatalogRepository {
             guardedBy: rowGuard,
             in: transaction
         ).map { row in row.map(Resource.instance) }
+        found += try await ExternalRepository.find(
+            onAgents: sorted.externalAgents.union(agents).sorted(),
+            guardedBy: rowGuard,
+            in: transaction
+        ).map { row in row.map(Resource.external) }
         found += try await UpstreamRepository.find(
             onAgents: sorted.upstreamAgents.union(agents).sorted(),
             guardedBy: rowGuard,
@@ -85,6 +94,7 @@ private struct SortedKeys {
     var services: [ServiceName] = []
     var placements: [Placement] = []
     var instanceAgents: Set<AgentName> = []
+    var externalAgents: Set<AgentName> = []
     var upstreamAgents: Set<AgentName> = []
     var intentions: [IntentionRepository.Key] = []
 
@@ -96,6 +106,7 @@ private struct SortedKeys {
             case .placement(let service, let agent):
                 placements.append(Placement(service: service, agent: agent))
             case .instance(_, let agent, _): instanceAgents.insert(agent)
+            case .external(_, let agent): externalAgents.insert(agent)
             case .upstream(let agent, _): upstreamAgents.insert(agent)
             case .intention(let destination, let source):
                 intentions.append(.init(destination: destination, source: source))

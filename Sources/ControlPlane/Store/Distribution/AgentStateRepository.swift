@@ -245,6 +245,23 @@ package enum AgentStateRepository {
         }
     }
 
+    /// Those of these agents that did not name a feature when they were last connected; one that
+    /// never was is not among them.
+    package static func without(
+        _ feature: String,
+        among agents: [AgentName],
+        in transaction: PostgresTransaction
+    ) async throws(PostgresError) -> Set<AgentName> {
+        guard !agents.isEmpty else { return [] }
+        let rows = try await transaction.query(
+            """
+            SELECT agent FROM turnpike.agent_state
+            WHERE agent = ANY(\(agents.map(\.text))) AND NOT \(feature) = ANY (features)
+            """
+        )
+        return Set(try rows.items { row throws(PostgresError) in try row.label("agent") })
+    }
+
     /// How far a revision has come; agents that were not seen for a minute do not count.
     ///
     /// An agent whose replica has compared it and published the revision without a new manifest

@@ -20,6 +20,11 @@ static inline int tp_ssl_ctx_only_tls13(SSL_CTX *context) {
         && SSL_CTX_set_max_proto_version(context, TLS1_3_VERSION);
 }
 
+static inline int tp_ssl_ctx_from_tls12(SSL_CTX *context) {
+    return SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION)
+        && SSL_CTX_set_max_proto_version(context, TLS1_3_VERSION);
+}
+
 static inline void tp_ssl_ctx_session_cache_off(SSL_CTX *context) {
     (void)SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
 }

@@ -55,6 +55,13 @@ package enum DecisionReason: String, Hashable, Sendable, CaseIterable {
     case instanceDrained = "instance_drained"
     case internalFailure = "internal_failure"
 
+    // What an egress agent finds outside of the mesh.
+    case outsideUnresolved = "outside_unresolved"
+    case outsideAddressRefused = "outside_address_refused"
+    case outsideUntrusted = "outside_untrusted"
+    case outsideNameMismatch = "outside_name_mismatch"
+    case outsideTLSFailed = "outside_tls_failed"
+
     /// One sentence for people; it names no identity and no secret.
     package var sentence: String {
         switch self {
@@ -107,6 +114,14 @@ package enum DecisionReason: String, Hashable, Sendable, CaseIterable {
             "As many connections wait for the destination as the upstream port's limit allows."
         case .instanceDrained:
             "The instance was deregistered and the time for its connections to finish is over."
+        case .outsideUnresolved: "The external target's name has no address now."
+        case .outsideAddressRefused:
+            "The external target's name leads to the agent's own host or link."
+        case .outsideUntrusted:
+            "The external target's certificate is not valid under the declared authorities."
+        case .outsideNameMismatch:
+            "The external target's certificate does not have the declared name."
+        case .outsideTLSFailed: "The external target did not complete a TLS handshake."
         case .internalFailure: "The agent failed; what it cannot decide it denies."
         }
     }

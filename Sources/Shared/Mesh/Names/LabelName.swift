@@ -2,6 +2,7 @@
 //
 //   service     a name that has an identity
 //   instance    one running copy of a service, on a loopback port of an agent's host
+//   external    where an egress agent reaches a service that no agent hosts
 //   agent       the daemon, one per host (an AI agent is a bot)
 //   placement   the right of an agent to host a service
 //   upstream    a loopback port through which local users reach a destination as a source service

@@ -26,6 +26,7 @@ extension Resource {
         case .service: self = .service(try ServiceResource(from: &reader, at: value))
         case .placement: self = .placement(try Placement(from: &reader))
         case .instance: self = .instance(try Instance(from: &reader, at: value))
+        case .external: self = .external(try ExternalTarget(from: &reader, at: value))
         case .upstream: self = .upstream(try Upstream(from: &reader, at: value))
         case .intention: self = .intention(try Intention(from: &reader, at: value))
         case .policy: self = .policy(try AccessPolicy(from: &reader, at: value))
@@ -39,6 +40,7 @@ extension Resource {
         case .service(let resource): resource.document
         case .placement(let placement): placement.document
         case .instance(let instance): instance.document
+        case .external(let target): target.document
         case .upstream(let upstream): upstream.document
         case .intention(let intention): intention.document
         case .policy(let policy): policy.document
@@ -72,6 +74,12 @@ extension ServiceResource {
                 element throws(FieldError) in
                 try element.map { reader throws(FieldError) in
                     try Instance(from: &reader, at: element, service: name)
+                }
+            },
+            externals: try reader.list("externals", limit: Self.nestedMax) {
+                element throws(FieldError) in
+                try element.map { reader throws(FieldError) in
+                    try ExternalTarget(from: &reader, at: element, service: name)
                 }
             },
             upstreams: try reader.list("upstreams", limit: Self.nestedMax) {
@@ -112,6 +120,7 @@ extension ServiceResource {
             document.set("placements", .list(placements.map(\.agent.text)))
         }
         nest("instances", instances.map(\.document), without: ["service"])
+        nest("externals", externals.map(\.document), without: ["service"])
         nest("upstreams", upstreams.map(\.document), without: ["source"])
         nest(
             "intentions",

@@ -6,6 +6,8 @@ package struct ServiceResource: Hashable, Sendable {
     package var placements: [Placement]
     /// Its running copies.
     package var instances: [Instance]
+    /// Where egress agents reach it outside of the mesh.
+    package var externals: [ExternalTarget]
     /// The loopback ports through which its users reach others in its name.
     package var upstreams: [Upstream]
     /// Its inbound rules.
@@ -15,12 +17,14 @@ package struct ServiceResource: Hashable, Sendable {
         service: Service,
         placements: [Placement] = [],
         instances: [Instance] = [],
+        externals: [ExternalTarget] = [],
         upstreams: [Upstream] = [],
         intentions: [Intention] = []
     ) {
         self.service = service
         self.placements = placements
         self.instances = instances
+        self.externals = externals
         self.upstreams = upstreams
         self.intentions = intentions
     }
@@ -32,6 +36,7 @@ package enum Resource: Hashable, Sendable {
     case service(ServiceResource)
     case placement(Placement)
     case instance(Instance)
+    case external(ExternalTarget)
     case upstream(Upstream)
     case intention(Intention)
     case policy(AccessPolicy)
@@ -42,6 +47,7 @@ package enum Resource: Hashable, Sendable {
         case service
         case placement
         case instance
+        case external
         case upstream
         case intention
         case policy
@@ -54,6 +60,7 @@ package enum Resource: Hashable, Sendable {
         case .service: .service
         case .placement: .placement
         case .instance: .instance
+        case .external: .external
         case .upstream: .upstream
         case .intention: .intention
         case .policy: .policy
@@ -69,6 +76,7 @@ package enum Resource: Hashable, Sendable {
         case .placement(let placement): "placements/\(placement.service)/\(placement.agent)"
         case .instance(let instance):
             "instances/\(instance.service)/\(instance.agent)/\(instance.name)"
+        case .external(let target): "externals/\(target.service)/\(target.agent)"
         case .upstream(let upstream): "upstreams/\(upstream.agent)/\(upstream.port)"
         case .intention(let intention): intention.path
         case .policy(let policy): "policies/\(policy.name)"
@@ -82,6 +90,7 @@ package enum Resource: Hashable, Sendable {
         return [.service(ServiceResource(service: resource.service))]
             + resource.placements.map(Resource.placement)
             + resource.instances.map(Resource.instance)
+            + resource.externals.map(Resource.external)
             + resource.upstreams.map(Resource.upstream)
             + resource.intentions.map(Resource.intention)
     }

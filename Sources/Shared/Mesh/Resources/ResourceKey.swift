@@ -4,6 +4,7 @@ package enum ResourceKey: Hashable, Sendable {
     case service(ServiceName)
     case placement(ServiceName, AgentName)
     case instance(ServiceName, AgentName, InstanceName)
+    case external(ServiceName, AgentName)
     case upstream(AgentName, port: UInt16)
     case intention(destination: ServicePattern, source: ServicePattern)
 
@@ -14,6 +15,7 @@ package enum ResourceKey: Hashable, Sendable {
         case .service: .service
         case .placement: .placement
         case .instance: .instance
+        case .external: .external
         case .upstream: .upstream
         case .intention: .intention
         }
@@ -24,7 +26,8 @@ package enum ResourceKey: Hashable, Sendable {
         switch self {
         case .namespace(let name): name.text
         case .service(let service): service.description
-        case .placement(let service, let agent): "\(service)/\(agent)"
+        case .placement(let service, let agent), .external(let service, let agent):
+            "\(service)/\(agent)"
         case .instance(let service, let agent, let name): "\(service)/\(agent)/\(name)"
         case .upstream(let agent, let port): "\(agent)/\(port)"
         case .intention(let destination, let source):
@@ -46,6 +49,7 @@ extension ResourceKey: CustomStringConvertible {
         case .placement(let service, let agent): "placement of \(service) on \(agent)"
         case .instance(let service, let agent, let name):
             "instance \(name) of \(service) on \(agent)"
+        case .external(let service, let agent): "external target of \(service) on \(agent)"
         case .upstream(let agent, let port): "upstream \(port) of \(agent)"
         case .intention(let destination, let source): "intention from \(source) to \(destination)"
         }
@@ -61,6 +65,7 @@ extension Resource {
         case .placement(let placement): .placement(placement.service, placement.agent)
         case .instance(let instance):
             .instance(instance.service, instance.agent, instance.name)
+        case .external(let target): .external(target.service, target.agent)
         case .upstream(let upstream): .upstream(upstream.agent, port: upstream.port)
         case .intention(let intention):
             .intention(destination: intention.destination, source: intention.source)

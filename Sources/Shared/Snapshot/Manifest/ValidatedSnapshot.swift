@@ -14,6 +14,8 @@ package struct ValidatedSnapshot: Sendable {
         package let instances: [Instance]
         /// How they are probed.
         package let healthCheck: HealthCheck
+        /// Where the agent connects outward for it, in place of instances.
+        package let external: ExternalTarget?
         /// Who may reach it.
         package let inbound: Inbound
     }
@@ -100,6 +102,7 @@ package struct ValidatedSnapshot: Sendable {
                         service: entry.service,
                         instances: entry.instances,
                         healthCheck: entry.healthCheck,
+                        external: entry.external,
                         inbound: inbound[entry.service] ?? .denied("no inbound section")
                     )
                 )

@@ -131,6 +131,15 @@ extension HostedSection {
                         port: try instance.required("port").port(),
                         weight: try instance.int("weight", in: 0...Instance.weightMax)
                     )
+                },
+                external: try entry.optionalMap("external") { external throws(FieldError) in
+                    let place = external.value
+                    return try ExternalTarget(
+                        service: service,
+                        agent: agent,
+                        reachedBy: &external,
+                        at: place
+                    )
                 }
             )
         }
@@ -155,6 +164,7 @@ extension HostedService {
             "service": .string(service.description),
             "health_check": healthCheck.documentUnlessStandard,
             "instances": .list(instances),
+            "external": external?.reachDocument,
         ])
     }
 }

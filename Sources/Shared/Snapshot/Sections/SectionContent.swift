@@ -167,15 +167,21 @@ package struct HostedService: Hashable, Sendable {
     package var healthCheck: HealthCheck
     /// Its instances on this host, in the order of their names; may be empty.
     package let instances: [Instance]
+    /// Where the agent reaches it outside of the mesh instead; nil for one that is hosted.
+    ///
+    /// Only shown to agents that know `Feature.external`.
+    package let external: ExternalTarget?
 
     /// A service and its instances, in one order whatever the order they are given in.
     package init(
         service: ServiceName,
         healthCheck: HealthCheck = .standard,
-        instances: [Instance]
+        instances: [Instance],
+        external: ExternalTarget? = nil
     ) {
         self.service = service
         self.healthCheck = healthCheck
+        self.external = external
         self.instances = instances.sorted { $0.name < $1.name }
     }
 }

@@ -115,11 +115,13 @@ package struct Feature: Hashable, Sendable, Comparable {
     /// The longest word.
     package static let wordMaxBytes = 64
     /// What agents of this source understand.
-    package static let known: Set<Feature> = [.traffic, .revocations]
+    package static let known: Set<Feature> = [.traffic, .revocations, .external]
     /// Health checks and limits in sections, and frames of health.
     package static let traffic = Feature("traffic")
     /// Enforces a section of revoked certificates.
     package static let revocations = Feature("revocations")
+    /// Connects outward for services that no agent hosts.
+    package static let external = Feature("external")
 
     /// Its word in the hello.
     package let word: String
