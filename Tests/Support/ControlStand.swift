@@ -20,6 +20,8 @@ package final class ControlStand: Sendable {
         package var statuses: [Document] = []
         /// Refuses this many requests for certificates first.
         package var refusals = 0
+        /// How long the certificates hold that are issued.
+        package var leafLifetime = Duration.seconds(3_600)
         /// Leaves evidence without an answer.
         package var ignoresEvidence = false
         var connections: [StreamConnection] = []
@@ -213,7 +215,7 @@ package final class ControlStand: Sendable {
             CertificateTemplate(
                 serialBytes: Randomness.bytes(CertificateTemplate.serialByteCount),
                 notBefore: now() - .seconds(60),
-                notAfter: now() + .seconds(3_600),
+                notAfter: now() + state.withLock(\.leafLifetime),
                 purpose: .leaf(
                     spiffeID: id.description,
                     dnsNames: request.service.map { [meshName($0, in: mesh.trustDomain)] } ?? []

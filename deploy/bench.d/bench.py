@@ -19,6 +19,7 @@ from measuring import Failure, say
 def main():
     parser = argparse.ArgumentParser(prog="deploy/bench")
     parser.add_argument("--binaries", required=True, help=argparse.SUPPRESS)
+    parser.add_argument("--envoy", default="", help=argparse.SUPPRESS)
     parser.add_argument("--quick", action="store_true", help="one short round of each; writes nothing")
     parser.add_argument("--check", action="store_true", help="a small run that writes nothing")
     parser.add_argument("--only", default="", help="leaves, reads, push, cold, data, idle")

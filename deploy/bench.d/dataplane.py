@@ -154,6 +154,68 @@ class HAProxy:
         return ["haproxy", "-q", "-db", "-f", directory + "/conf"], {}
 
 
+class Envoy:
+    """Envoy knows SPIFFE ids: the destination's is checked in the handshake, the source's by RBAC."""
+
+    name = "envoy"
+
+    def __init__(self, options):
+        self.binary = options.envoy
+
+    @staticmethod
+    def typed(name, kind, **fields):
+        kind = "type.googleapis.com/envoy.extensions." + kind
+        return {"name": name, "typed_config": {"@type": kind, **fields}}
+
+    def tls(self, mine, root, validation, **fields):
+        common = {
+            "tls_params": {"tls_minimum_protocol_version": "TLSv1_3",
+                           "tls_maximum_protocol_version": "TLSv1_3", "ecdh_curves": ["X25519"]},
+            "tls_certificates": [{"certificate_chain": {"filename": mine + ".pem"},
+                                  "private_key": {"filename": mine + ".key"}}],
+            "validation_context": {"trusted_ca": {"filename": root}, **validation},
+        }
+        return {"common_tls_context": common, **fields}
+
+    def command(self, side, listen, upstream, certificates, directory):
+        mine = certificates.path("web" if side == "client" else "server")
+        root = certificates.path("root.pem")
+        place = lambda port: {"socket_address": {"address": "127.0.0.1", "port_value": port}}
+        relay = self.typed("relay", "filters.network.tcp_proxy.v3.TcpProxy", stat_prefix="r",
+                           cluster="other", idle_timeout="7200s")
+        many = {"max_connections": 20_000, "max_pending_requests": 20_000}
+        cluster = {
+            "name": "other", "type": "STATIC", "connect_timeout": "10s",
+            "circuit_breakers": {"thresholds": [many]},
+            "load_assignment": {"cluster_name": "other", "endpoints": [
+                {"lb_endpoints": [{"endpoint": {"address": place(int(upstream))}}]}]},
+        }
+        chain = {"filters": [relay]}
+        if side == "server":
+            source = {"authenticated": {"principal_name": {"exact": identity("web")}}}
+            rule = {"permissions": [{"any": True}], "principals": [source]}
+            chain["filters"].insert(0, self.typed(
+                "who", "filters.network.rbac.v3.RBAC", stat_prefix="w",
+                rules={"action": "ALLOW", "policies": {"web": rule}}))
+            chain["transport_socket"] = self.typed(
+                "tls", "transport_sockets.tls.v3.DownstreamTlsContext",
+                **self.tls(mine, root, {}, require_client_certificate=True,
+                           disable_stateless_session_resumption=True,
+                           disable_stateful_session_resumption=True))
+        else:
+            name = {"san_type": "URI", "matcher": {"exact": identity("server")}}
+            cluster["transport_socket"] = self.typed(
+                "tls", "transport_sockets.tls.v3.UpstreamTlsContext",
+                **self.tls(mine, root, {"match_typed_subject_alt_names": [name]},
+                           sni=mesh_name("server"), max_session_keys=0))
+        listener = {"name": "front", "address": place(int(listen)), "tcp_backlog_size": 1_024,
+                    "filter_chains": [chain]}
+        with open(directory + "/conf.json", "w") as file:
+            json.dump({"static_resources": {"listeners": [listener], "clusters": [cluster]}}, file)
+        return [self.binary, "--concurrency", "1", "--disable-hot-restart", "-l", "error",
+                "-c", directory + "/conf.json"], {}
+
+
 class DataPlane:
     def __init__(self, options, work):
         self.options = options
@@ -188,6 +250,8 @@ class DataPlane:
     def rounds(self):
         self.prepare()
         peers = [Turnpike(self.options), Nginx(), HAProxy()]
+        if self.options.envoy:
+            peers.append(Envoy(self.options))
         size = os.path.getsize(self.options.binaries + "/turnpike-agent")
         yield {"agent_mib": size / 2**20}
         for number in range(self.options.rounds):

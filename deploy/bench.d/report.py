@@ -45,7 +45,7 @@ for key, name, unit, form in (
     ("per_s", "requests, one core for both proxies", "per s", "{:,.0f}"),
 ):
     goals = {"kib_connection": 40, "idle_mib": 10}
-    for peer in ("turnpike", "nginx", "haproxy"):
+    for peer in ("turnpike", "nginx", "haproxy", "envoy"):
         goal = goals.get(key) if peer == "turnpike" else None
         ROWS.append((f"{peer}_{key}", f"{name}: {peer}", unit, form, goal, key == "per_s"))
     if key in ("cpu_100k", "cpu_gib", "cpu_ms_connection"):
