@@ -73,6 +73,34 @@ import Wire
         }
     }
 
+    /// Reading finds out what writing it again would: whether this is the one spelling.
+    @Test(arguments: 1...4 as ClosedRange<UInt64>)
+    func theCanonicalSpellingIsRecognised(seed: UInt64) throws {
+        var generator = SeededGenerator(state: seed)
+        var (canonical, other) = (0, 0)
+        for _ in 0..<Self.rounds {
+            let document = randomDocument(&generator, depth: 3)
+            var text =
+                Bool.random(using: &generator)
+                ? JSON.canonical(document) : JSON.compact(document)
+            if Int.random(in: 0..<3, using: &generator) == 0 {
+                let place = Int.random(in: 0...text.count, using: &generator)
+                let piece = [" ", "\n", "\\u0041", "\\n", "\\/", "\\u001f", "\\u001F", "0"]
+                    .randomElement(using: &generator)
+                text.insert(contentsOf: Array((piece ?? "").utf8), at: place)
+            }
+            guard let parsed = try? JSON.parse(text) else {
+                #expect(throws: DocumentError.self) { try JSON.parse(canonical: text) }
+                continue
+            }
+            let isCanonical = JSON.canonical(parsed) == text
+            let found = try JSON.parse(canonical: text)
+            #expect((found != nil) == isCanonical, "\(String(decoding: text, as: UTF8.self))")
+            if isCanonical { canonical += 1 } else { other += 1 }
+        }
+        #expect(canonical > 100 && other > 100)
+    }
+
     @Test(arguments: 1...4 as ClosedRange<UInt64>)
     func acceptedJSONReadsBack(seed: UInt64) throws {
         var generator = SeededGenerator(state: seed)

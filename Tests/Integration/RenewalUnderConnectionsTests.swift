@@ -1,6 +1,7 @@
 import Support
 import Synchronization
 import Testing
+import Wire
 
 /// Certificates are renewed while connections are open, and none of them notices.
 @Suite(.timeLimit(.minutes(5))) struct RenewalUnderConnectionsTests {

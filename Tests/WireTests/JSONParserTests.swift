@@ -67,6 +67,18 @@ import Wire
         #expect(throws: DocumentError.self) { try JSON.parse(longNumber) }
     }
 
+    @Test(
+        arguments: [
+            ("{\"a\":1,\"b\":[2]}", true), ("{\"b\":1,\"a\":2}", false), ("[1, 2]", false),
+            ("[1]\n", false), (" 1", false), (#""\n""#, true), (#""\u000a""#, false),
+            (#""\u001f""#, true), (#""\u001F""#, false), (#""\/""#, false), ("\"é\"", true),
+            (#""\u00e9""#, false), ("{\"a\":1,\"aa\":2,\"é\":3}", true),
+        ]
+    )
+    func oneSpellingIsCanonical(text: String, isCanonical: Bool) throws {
+        #expect((try JSON.parse(canonical: Array(text.utf8)) != nil) == isCanonical)
+    }
+
     @Test func errorsNameThePlaceAndTheRemedy() throws {
         let error = #expect(throws: DocumentError.self) {
             try JSON.parse("{\n  \"a\": 1,\n  b: 2\n}", source: "policy.json")

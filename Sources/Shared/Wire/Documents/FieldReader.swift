@@ -27,6 +27,7 @@ package struct FieldReader: Sendable {
         }
         self.value = value
         self.entries = entries
+        known.reserveCapacity(entries.count)
     }
 
     /// Reads a whole document with known fields.
@@ -44,11 +45,7 @@ package struct FieldReader: Sendable {
         guard let entry = entries.first(where: { $0.key == name }), !entry.value.isNull else {
             return nil
         }
-        return FieldValue(
-            entry.value,
-            path: Self.path(value.path, name),
-            unknownFields: value.unknownFields
-        )
+        return value.field(entry)
     }
 
     /// The value of a field that must be there.

@@ -8,8 +8,7 @@ package struct FieldValue: Sendable {
     package static let elementsMax = 10_000
 
     package let document: Document
-    /// The field from the top of the document, such as `sources[2].name`.
-    package let path: String
+    private let place: FieldPath
     /// What readers below this value do with fields that nobody asked for.
     package let unknownFields: FieldReader.UnknownFields
 
@@ -18,9 +17,21 @@ package struct FieldValue: Sendable {
         path: String = "",
         unknownFields: FieldReader.UnknownFields = .refused
     ) {
+        self.init(document, at: .named(path), unknownFields: unknownFields)
+    }
+
+    init(_ document: Document, at place: FieldPath, unknownFields: FieldReader.UnknownFields) {
         self.document = document
-        self.path = path
+        self.place = place
         self.unknownFields = unknownFields
+    }
+
+    /// The field from the top of the document, such as `sources[2].name`.
+    package var path: String { place.text }
+
+    /// The value of one of its fields.
+    func field(_ entry: Document.Entry) -> FieldValue {
+        FieldValue(entry.value, at: .field(entry.key, of: place), unknownFields: unknownFields)
     }
 
     /// An error about this value, for rules of the caller; neither text may hold the value itself.
@@ -55,8 +66,10 @@ package struct FieldValue: Sendable {
 
     /// A whole number within `range`, written without fraction or exponent.
     package func int(in range: ClosedRange<Int>) throws(FieldError) -> Int {
-        let hint =
+        // Put together only for a complaint.
+        var hint: String {
             "write a whole number from \(range.lowerBound) to \(range.upperBound), without quotes"
+        }
         switch document.node {
         case .number, .plain: break
         case .null, .bool, .string, .list, .map: throw wrongType("a whole number", hint: hint)
@@ -146,7 +159,7 @@ package struct FieldValue: Sendable {
             throw error("the list is too long", hint: "at most \(limit) elements are allowed")
         }
         return items.enumerated().map { index, item in
-            FieldValue(item, path: "\(path)[\(index)]", unknownFields: unknownFields)
+            FieldValue(item, at: .element(index, of: place), unknownFields: unknownFields)
         }
     }
 
@@ -165,10 +178,7 @@ package struct FieldValue: Sendable {
         guard entries.count <= limit else {
             throw error("the map is too large", hint: "at most \(limit) keys are allowed")
         }
-        return entries.map { entry in
-            let path = FieldReader.path(path, entry.key)
-            return (entry.key, FieldValue(entry.value, path: path, unknownFields: unknownFields))
-        }
+        return entries.map { ($0.key, field($0)) }
     }
 
     /// A map from texts to texts, at most `limit` keys.
@@ -193,5 +203,21 @@ package struct FieldValue: Sendable {
             "\(expected) is expected, this is \(document.kind)",
             hint: hint ?? "write \(expected)"
         )
+    }
+}
+
+/// Where a value stands in its document; put into words only for a complaint.
+indirect enum FieldPath: Sendable {
+    case named(String)
+    case field(String, of: FieldPath)
+    case element(Int, of: FieldPath)
+
+    /// Such as `sources[2].name`.
+    var text: String {
+        switch self {
+        case .named(let text): text
+        case .field(let name, let parent): FieldReader.path(parent.text, name)
+        case .element(let index, let parent): "\(parent.text)[\(index)]"
+        }
     }
 }

@@ -22,6 +22,19 @@ package enum JSON {
         try parse(Array(text.utf8), source: source, limits: limits)
     }
 
+    /// Reads a text that must be the canonical one of its value; nil for any other spelling.
+    package static func parse(
+        canonical bytes: [UInt8],
+        source: String = "JSON",
+        limits: DocumentLimits = .file
+    ) throws(DocumentError) -> Document? {
+        var parser = try JSONParser(bytes: bytes, source: source, limits: limits)
+        let document = try parser.document()
+        guard parser.isCompactAndSorted else { return nil }
+        // All else has one spelling; whether an escape was needed, writing it again tells.
+        return !parser.hasEscapes || canonical(document) == bytes ? document : nil
+    }
+
     /// The one text of a document: keys sorted by their bytes, no spaces, only the needed escapes.
     ///
     /// Numbers keep their text; unquoted YAML scalars are written as strings.

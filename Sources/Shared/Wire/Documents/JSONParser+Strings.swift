@@ -34,6 +34,7 @@ extension JSONParser {
         from start: Int,
         to firstEscape: Int
     ) throws(DocumentError) -> String {
+        hasEscapes = true
         var unescaped = Array(bytes[start..<firstEscape])
         var index = firstEscape
         while index < bytes.count {

@@ -10,6 +10,10 @@ struct JSONParser {
     var line = 1
     var lineStart = 0
     var nodes = 0
+    /// Whether there was no white space so far and every map had its keys in order.
+    private(set) var isCompactAndSorted = true
+    /// Whether a string was spelled with escapes.
+    var hasEscapes = false
 
     init(bytes: [UInt8], source: String, limits: DocumentLimits) throws(DocumentError) {
         self.bytes = bytes
@@ -71,6 +75,7 @@ struct JSONParser {
                 lineStart = offset
             default: return
             }
+            isCompactAndSorted = false
         }
     }
 
@@ -109,6 +114,9 @@ struct JSONParser {
             let key = try string()
             guard isNew(key, entries, &seen) else {
                 throw error(at: keyOffset, "this key was given before", "give every key once")
+            }
+            if let last = entries.last, !JSONWriter.precedes(last.key, key) {
+                isCompactAndSorted = false
             }
             guard next(is: 0x3A) else {
                 throw error(at: offset, "a colon should be here", "write a colon after the key")

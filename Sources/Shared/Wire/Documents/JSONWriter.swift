@@ -51,7 +51,8 @@ struct JSONWriter {
         return entries
     }
 
-    private static func precedes(_ left: String, _ right: String) -> Bool {
+    /// Whether the bytes of one key come before those of another.
+    static func precedes(_ left: String, _ right: String) -> Bool {
         let leftSpan = left.utf8Span.span
         let rightSpan = right.utf8Span.span
         let common = min(leftSpan.count, rightSpan.count)
