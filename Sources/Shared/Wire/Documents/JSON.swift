@@ -30,9 +30,11 @@ package enum JSON {
     ) throws(DocumentError) -> Document? {
         var parser = try JSONParser(bytes: bytes, source: source, limits: limits)
         let document = try parser.document()
-        guard parser.isCompactAndSorted else { return nil }
-        // All else has one spelling; whether an escape was needed, writing it again tells.
-        return !parser.hasEscapes || canonical(document) == bytes ? document : nil
+        // All else has one spelling; whether an escape was needed, writing it again tells. A bare
+        // `nil` in an expression of documents would be the document null.
+        guard parser.isCompactAndSorted, !parser.hasEscapes || canonical(document) == bytes
+        else { return Document?.none }
+        return document
     }
 
     /// The one text of a document: keys sorted by their bytes, no spaces, only the needed escapes.
