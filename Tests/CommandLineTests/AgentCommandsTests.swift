@@ -83,3 +83,24 @@ import Testing
         await server.finish()
     }
 }
+
+extension AgentCommandsTests {
+    /// A change that some agents cannot enforce is not called enforced.
+    @Test func aRevocationNamesAgentsThatAreTooOld() async throws {
+        let server = try await ScriptedServer([
+            "DELETE /v1/agents/host-1": (
+                200,
+                #"{"revision":9,"certificates":2,"cannot_enforce":["old-1"],"enforced":{"#
+                    + #""revision":9,"acknowledged":["new-1"],"pending":[],"#
+                    + #""cannot_enforce":["old-1"],"complete":false}}"#
+            )
+        ])
+        let outcome = await server.run("agent", "revoke", "host-1", "--wait", "enforced")
+        #expect(outcome.code == .waitTimedOut, "\(outcome)")
+        #expect(outcome.output == "revoked at revision 9: 2 certificates are denied\n")
+        #expect(outcome.errors.contains("too old to be told of revocations"))
+        #expect(outcome.errors.contains("revision 9 is not enforced by old-1\n"))
+        #expect(!outcome.errors.contains("not enforced yet"))
+        await server.finish()
+    }
+}

@@ -158,18 +158,8 @@ package struct APIService: Sendable {
         }
         if let wait = preamble.wait, let revision = answer.changedRevision {
             let enforcement = await services.waitEnforced(revision, wait)
-            answer.body.set(
-                "enforced",
-                Document.fields([
-                    "revision": .number(Int(enforcement.revision)),
-                    "acknowledged": .list(enforcement.acknowledged),
-                    "pending": .list(enforcement.pending),
-                    "complete": .bool(enforcement.isComplete),
-                    "milliseconds": enforcement.elapsed.map {
-                        .number($0.nanosecondsClamped / 1_000_000)
-                    },
-                ])
-            )
+            let cannot = answer.cannotEnforce.map(\.text)
+            answer.body.set("enforced", enforcement.document(besides: cannot))
         }
         var response = JSONResponse.make(
             answer.status ?? route.status,

@@ -1,6 +1,6 @@
 package import Control
 package import HTTP
-import Mesh
+package import Mesh
 package import Wire
 
 /// A request on its way to an operation: the route found, the caller known.
@@ -130,6 +130,9 @@ package struct Answer: Sendable {
     /// The revision that a write made, or that already holds what the write asked for; for
     /// `wait=enforced`.
     package var changedRevision: Int64?
+    /// Agents that acknowledge the revision and cannot do what it asks for: for `wait=enforced` they
+    /// have not enforced it.
+    package var cannotEnforce: [AgentName] = []
     /// Whether it was stored under the request's key, together with what it speaks of.
     package var isKept = false
 

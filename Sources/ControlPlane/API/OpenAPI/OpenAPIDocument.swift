@@ -83,7 +83,7 @@ package enum OpenAPIDocument {
             "responses": Document.fields([
                 String(route.status.code): Document.fields([
                     "description": .string(route.status.reasonPhrase),
-                    "content": content(route.response),
+                    "content": content(answer(of: route)),
                 ]),
                 "default": Document.fields([
                     "description": .string("Refused or failed"),
@@ -97,6 +97,21 @@ package enum OpenAPIDocument {
                 ]),
             ]),
         ])
+    }
+
+    /// What a route answers; who waits for enforcement is told of it in the same object.
+    private static func answer(of route: Route) -> Schema {
+        guard route.features.contains(.waitsEnforced), case .object(let fields) = route.response
+        else { return route.response }
+        return .object(
+            fields + [
+                .readOnly(
+                    "enforced",
+                    APIServices.Enforcement.schema,
+                    "Who enforces the change; with `wait=enforced` only"
+                )
+            ]
+        )
     }
 
     private static func security(_ route: Route) -> Document {

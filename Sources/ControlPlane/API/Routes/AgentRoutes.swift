@@ -109,17 +109,15 @@ package enum AgentRoutes {
             "Puts an agent out: its certificates and its join tokens count no longer",
             access: .resource(.delete, path)
         ) { request throws(ControlError) in
-            let (revision, _) = try await agents.revoke(
-                try name(request),
-                if: RevisionCondition(request.condition),
-                by: request.caller
-            )
-            return Answer(
-                Document.fields(["revision": .number(revision)]),
-                changedRevision: revision
+            RevocationRoutes.answer(
+                try await agents.putOut(
+                    try name(request),
+                    if: RevisionCondition(request.condition),
+                    by: request.caller
+                )
             )
         }
-        .answering(.object([.readOnly("revision", .integer(nil), "From which on it is out")]))
+        .answering(RevocationRoutes.outcome)
         .supporting(.conditional, .waitsEnforced)
     }
 

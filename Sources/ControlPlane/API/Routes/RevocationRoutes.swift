@@ -10,13 +10,13 @@ package enum RevocationRoutes {
         .text(example: "key found in a public repository"),
         "Why, for people and the audit trail"
     )
-    private static let outcome: Schema = .object([
+    static let outcome: Schema = .object([
         .readOnly("revision", .integer(nil), "From which on it is enforced"),
         .readOnly("certificates", .integer(nil), "How many certificates are denied by it"),
         .readOnly(
             "cannot_enforce",
             .list(.text()),
-            "Connected agents that are too old to be told of revocations"
+            "Live agents that are too old to be told of revocations: they go on believing"
         ),
     ])
     private static let revoked: Schema = .object([
@@ -31,7 +31,7 @@ package enum RevocationRoutes {
         let revocations = Revocations(control)
         return [
             list(revocations), revokeService(revocations), allowService(revocations),
-            revokeAgent(revocations, agents),
+            revokeAgent(agents),
         ]
     }
 
@@ -94,7 +94,7 @@ package enum RevocationRoutes {
         .supporting(.waitsEnforced)
     }
 
-    private static func revokeAgent(_ revocations: Revocations, _ agents: Agents) -> Route {
+    private static func revokeAgent(_ agents: Agents) -> Route {
         Route(
             .put,
             "/v1/ca/revocations/agents/{agent}",
@@ -105,17 +105,11 @@ package enum RevocationRoutes {
                 "agents/\(try AgentRoutes.name(request))"
             }
         ) { request throws(ControlError) in
-            let cannotEnforce = try await revocations.cannotEnforce()
-            let (revision, count) = try await agents.revoke(
-                try AgentRoutes.name(request),
-                reason: try readReason(request),
-                by: request.caller
-            )
-            return answer(
-                Revocations.Outcome(
-                    revision: revision,
-                    certificateCount: count,
-                    cannotEnforce: cannotEnforce
+            answer(
+                try await agents.putOut(
+                    try AgentRoutes.name(request),
+                    reason: try readReason(request),
+                    by: request.caller
                 )
             )
         }
@@ -124,8 +118,9 @@ package enum RevocationRoutes {
         .supporting(.waitsEnforced)
     }
 
-    private static func answer(_ outcome: Revocations.Outcome) -> Answer {
-        Answer(
+    /// What every way to put an identity out answers.
+    static func answer(_ outcome: Revocations.Outcome) -> Answer {
+        var answer = Answer(
             .fields([
                 "revision": .number(outcome.revision),
                 "certificates": .number(outcome.certificateCount),
@@ -133,6 +128,8 @@ package enum RevocationRoutes {
             ]),
             changedRevision: outcome.revision
         )
+        answer.cannotEnforce = outcome.cannotEnforce
+        return answer
     }
 
     private static func readReason(_ request: RouteRequest) throws(ControlError) -> String {

@@ -58,10 +58,13 @@ enum AgentCommands {
             requests: ["DELETE /v1/agents/{agent}"]
         ) { invocation, session async throws(Failure) in
             let answer = try await session.write(.delete, try path(invocation), invocation)
+            RevocationCommands.noteTooOld(answer, invocation, session)
+            // An older server does not say it.
+            let denied = answer["certificates"]?.integer.map { ": \($0) certificates are denied" }
             return session.conclude(
                 answer,
                 invocation,
-                "revoked at revision \(answer.shown("revision"))\n"
+                "revoked at revision \(answer.shown("revision"))\(denied ?? "")\n"
             )
         },
     ]

@@ -86,18 +86,22 @@ enum RevocationCommands {
             "reason": invocation.option("--reason").map { .string($0) }
         ])
         let answer = try await session.write(.put, path, body: body, invocation)
-        let old = answer.list("cannot_enforce").map(\.shown).joined(separator: ", ")
-        if !old.isEmpty, !invocation.isJSON {
-            session.note(
-                "turnpike: too old to be told of revocations, bring them up to date:"
-                    + " \(Terminal.line(old))\n"
-            )
-        }
+        noteTooOld(answer, invocation, session)
         return session.conclude(
             answer,
             invocation,
             "\(name) is revoked at revision \(answer.shown("revision")):"
                 + " \(answer.shown("certificates")) certificates are denied\n"
+        )
+    }
+
+    /// Names the agents that go on believing what was revoked.
+    static func noteTooOld(_ answer: Document, _ invocation: Invocation, _ session: Session) {
+        let old = answer.list("cannot_enforce").map(\.shown).joined(separator: ", ")
+        guard !old.isEmpty, !invocation.isJSON else { return }
+        session.note(
+            "turnpike: too old to be told of revocations, bring them up to date:"
+                + " \(Terminal.line(old))\n"
         )
     }
 

@@ -40,12 +40,7 @@ extension Session {
         guard let enforced = answer["enforced"] else { return .success }
         let agents = enforced.list("acknowledged").map(\.shown)
         guard enforced["complete"]?.bool == true else {
-            let pending = enforced.list("pending").map(\.shown).joined(separator: ", ")
-            note(
-                "turnpike: revision \(enforced.shown("revision")) is not enforced yet by"
-                    + " \(Terminal.line(pending))\n"
-                    + "  it is stored and will be enforced; see `turnpike agent list`\n"
-            )
+            noteMissing(enforced)
             return .waitTimedOut
         }
         if !invocation.isJSON {
@@ -58,6 +53,25 @@ extension Session {
             )
         }
         return .success
+    }
+
+    /// Names who does not enforce a change: not yet, or not at all.
+    private func noteMissing(_ enforced: Document) {
+        let revision = enforced.shown("revision")
+        let pending = enforced.list("pending").map(\.shown).joined(separator: ", ")
+        let cannot = enforced.list("cannot_enforce").map(\.shown).joined(separator: ", ")
+        if !pending.isEmpty || cannot.isEmpty {
+            note(
+                "turnpike: revision \(revision) is not enforced yet by \(Terminal.line(pending))\n"
+                    + "  it is stored and will be enforced; see `turnpike agent list`\n"
+            )
+        }
+        if !cannot.isEmpty {
+            note(
+                "turnpike: revision \(revision) is not enforced by \(Terminal.line(cannot))\n"
+                    + "  they are too old for what it asks: bring them up to date\n"
+            )
+        }
     }
 
     /// Prints a list as a table or as the server's JSON.

@@ -117,6 +117,29 @@ package struct Agents: Sendable {
         }
     }
 
+    /// Puts an agent out, and says which live ones are too old to deny what it holds.
+    package func putOut(
+        _ name: AgentName,
+        reason: String = Revocations.reasonDefault,
+        if condition: RevisionCondition = .none,
+        by caller: Caller
+    ) async throws(ControlError) -> Revocations.Outcome {
+        // Before: what is done must not be answered as a failure.
+        let old = try await Revocations(control).cannotEnforce()
+        let (revision, count) = try await revoke(
+            name,
+            reason: reason,
+            if: condition,
+            by: caller
+        )
+        return Revocations.Outcome(
+            revision: revision,
+            certificateCount: count,
+            // It is out itself, and nobody waits for it.
+            cannotEnforce: old.filter { $0 != name }
+        )
+    }
+
     /// A token that was given out before must not bring the agent back.
     private func revokeJoinTokens(of name: AgentName, _ change: ChangeTransaction) async throws {
         let tokens = try await JoinTokenRepository.live(
