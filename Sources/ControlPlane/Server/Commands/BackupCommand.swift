@@ -8,12 +8,14 @@ import Wire
 enum BackupCommand {
     static let help = """
         turnpike-server backup --to FILE [--config FILE] [SETTINGS]
-        turnpike-server backup --check FILE
+        turnpike-server backup --check FILE [--config FILE] [SETTINGS]
 
         Writes the database into a new file, mode 0600, while the server goes on: the file is one
-        consistent state. It ends with a checksum over all of it. Everything secret in it is
-        sealed; its first line names the keys that open it, and one of these must be kept apart
-        from it, with the trust key. `--check` reads a backup to its end and shows that line.
+        consistent state. It ends with a checksum over all of it and with a proof of its origin,
+        for which keys.kek_file is read. Everything secret in it is sealed; its first line names
+        the keys that open it, and one of these must be kept apart from it, with the trust key.
+        `--check` reads a backup to its end and shows that line; with settings it also proves,
+        with keys.kek_file, that this cluster made the file and nobody changed it.
         """
 
     /// What stands on the command line beside the settings.
@@ -37,9 +39,6 @@ enum BackupCommand {
             guard (target == nil) != (checked == nil) else {
                 throw .usage("say where to: --to FILE; or look at one: --check FILE")
             }
-            guard checked == nil || settings.isEmpty else {
-                throw .usage("--check FILE takes no settings")
-            }
         }
     }
 
@@ -47,8 +46,7 @@ enum BackupCommand {
         guard !arguments.isEmpty else { return Console.say(help) }
         let options = try Options(arguments)
         if let file = options.checked {
-            let reader = try BackupFile.Reader(file, progress: Progress("checking").report)
-            return Console.say(reader.header.description)
+            return try check(file, options.settings)
         }
         let configuration = try DatabaseAccess.configuration(options.settings)
         let target = options.target ?? ""
@@ -58,8 +56,19 @@ enum BackupCommand {
         let logger = Console.logger(configuration.logFormat, configuration.logLevel)
         try ServerProcess.run(logger) { _, reactor throws(StartFailure) in
             let place = try await place(configuration, on: reactor)
-            try await write(place, to: path, on: reactor)
+            try await write(place, to: path, BackupProof(configuration), on: reactor)
         }
+    }
+
+    private static func check(_ file: String, _ settings: [String]) throws(StartFailure) {
+        let configuration =
+            settings.isEmpty ? nil : try DatabaseAccess.configuration(settings)
+        let reader = try BackupFile.Reader(file, progress: Progress("checking").report) {
+            header throws(StartFailure) in
+            guard let configuration else { return nil }
+            return try BackupProof(configuration).key(of: header)
+        }
+        Console.say("\(reader.header.description)\n\(reader.proof.description)")
     }
 
     /// The database, whoever runs it.
@@ -96,8 +105,10 @@ enum BackupCommand {
     private static func write(
         _ place: DatabaseAccess.Place,
         to path: String,
+        _ proof: BackupProof,
         on reactor: Reactor
     ) async throws(StartFailure) {
+        try await DatabaseAccess.demandWhole(place.url, on: reactor)
         let summary = try await DatabaseAccess.summary(place.url, on: reactor)
         let major = try await DatabaseAccess.majorVersion(place.url, on: reactor)
         let header = BackupHeader(
@@ -106,7 +117,7 @@ enum BackupCommand {
             version: Program.version,
             postgresMajor: major
         )
-        let output = try BackupFile.Output(path)
+        let output = try BackupFile.Output(path, provedBy: try proof.key(of: header))
         let progress = Progress("backing up")
         do throws(StartFailure) {
             try output.write(Array(BackupHeader.magic.utf8) + header.encoded)

@@ -7,12 +7,14 @@ import Postgres
 import Reactor
 import Snapshot
 import Store
+import Synchronization
 import Wire
 
 /// `turnpike-server restore`: a backup into an empty place, and the epoch that lets agents follow.
 enum RestoreCommand {
     static let help = """
-        turnpike-server restore --from FILE [--trust-key FILE]… [--config FILE] [SETTINGS]
+        turnpike-server restore --from FILE [--trust-key FILE]… [--accept-unproved]
+                                [--config FILE] [SETTINGS]
 
         Puts a backup into a database that holds nothing yet: the embedded one, or that of
         --database-url. Needed are one of the keys that the backup names (keys.kek_file) and the
@@ -23,12 +25,18 @@ enum RestoreCommand {
         What was revoked, deleted or rotated after the backup is valid again: look through tokens,
         agents and intentions. Agents that joined after it join again. If the trust keys were
         changed after the backup, name the old and the new ones.
+
+        Before anything is made, keys.kek_file proves that the cluster named in the backup made it
+        and that nobody changed it since. A backup of an early version proves nothing: whoever
+        could write that file decides what the restored mesh grants. --accept-unproved takes it
+        nevertheless.
         """
 
     /// What stands on the command line beside the settings.
     struct Options: Equatable {
         var source = ""
         var trustKeys: [String] = []
+        var acceptsUnproved = false
         var settings: [String] = []
 
         init(_ arguments: [String]) throws(StartFailure) {
@@ -40,6 +48,7 @@ enum RestoreCommand {
                         throw .usage("\(argument): the flag has no value; name a file")
                     }
                     if argument == "--from" { source = value } else { trustKeys.append(value) }
+                case "--accept-unproved": acceptsUnproved = true
                 default: settings.append(argument)
                 }
             }
@@ -51,11 +60,8 @@ enum RestoreCommand {
         guard !arguments.isEmpty else { return Console.say(help) }
         let options = try Options(arguments)
         let configuration = try DatabaseAccess.configuration(options.settings)
-        let backup = try BackupFile.Reader(
-            options.source,
-            progress: Progress("checking").report
-        )
-        let keys = try checkedKeys(options, configuration, backup.header)
+        let backup = try backup(options, configuration)
+        let keys = try trustKeys(options, configuration)
         let logger = Console.logger(configuration.logFormat, configuration.logLevel)
         try ServerProcess.run(logger) { _, reactor throws(StartFailure) in
             let restore = Restore(
@@ -69,25 +75,35 @@ enum RestoreCommand {
         }
     }
 
-    /// Everything that is needed is there before anything is made.
-    private static func checkedKeys(
+    /// A backup that is whole and proved, or taken as it is in so many words.
+    private static func backup(
         _ options: Options,
-        _ configuration: ServerConfiguration,
-        _ header: BackupHeader
-    ) throws(StartFailure) -> [SigningKey] {
-        guard header.trustDomain == configuration.trustDomain.text else {
-            throw .usage(
-                "the backup is of the trust domain \(header.trustDomain), not"
-                    + " \(configuration.trustDomain): set trust_domain"
-            )
-        }
-        let key = try SecretFiles(configuration: configuration).keyEncryptionKey(mayCreate: false)
-        guard header.keyIDs.contains("\(key.provider):\(key.id)") else {
+        _ configuration: ServerConfiguration
+    ) throws(StartFailure) -> BackupFile.Reader {
+        let proof = BackupProof(configuration)
+        let backup = try BackupFile.Reader(
+            options.source,
+            progress: Progress("checking").report,
+            key: proof.key
+        )
+        guard backup.proof != .proved else { return backup }
+        try proof.demandKey(of: backup.header)
+        guard options.acceptsUnproved else {
             throw .work(
-                "\(configuration.kekFile) does not open this backup: it was sealed with"
-                    + " \(header.keyIDs.joined(separator: " or "))"
+                "\(options.source): nothing proves who made this backup: it is of version"
+                    + " \(backup.header.version), before backups proved their origin. Whoever could"
+                    + " write the file decides what the restored mesh grants; if nobody else could,"
+                    + " add --accept-unproved"
             )
         }
+        return backup
+    }
+
+    /// Everything that is needed is there before anything is made.
+    private static func trustKeys(
+        _ options: Options,
+        _ configuration: ServerConfiguration
+    ) throws(StartFailure) -> [SigningKey] {
         let files = options.trustKeys.isEmpty ? [configuration.trustKeyFile] : options.trustKeys
         var keys: [SigningKey] = []
         for file in files {
@@ -117,32 +133,43 @@ private struct Restore: Sendable {
     func perform() async throws(StartFailure) {
         if let text = configuration.databaseURL {
             let place = try await DatabaseAccess.external(text, configuration, on: reactor)
-            try await fill(place)
-            var settings = PostgresSettings(url: place.url)
-            settings.role = Self.runtimeRole
-            return try await raiseEpoch(settings)
+            return try await DatabaseAccess.filling(place.url, on: reactor) {
+                () throws(StartFailure) in
+                try await fill(place)
+                var settings = PostgresSettings(url: place.url)
+                settings.role = Self.runtimeRole
+                try await raiseEpoch(settings)
+            }
         }
         let settings = DatabaseAccess.embedded(configuration)
         try demandNothing(at: settings.directory)
+        let made = MadeHere()
         do throws(StartFailure) {
-            try await DatabaseAccess.withCluster(settings, on: reactor) {
+            try await DatabaseAccess.withCluster(settings, on: reactor, report: made.hear) {
                 cluster throws(StartFailure) in
-                try await fill(try await DatabaseAccess.place(in: cluster))
-                let url: DatabaseURL
-                do throws(EmbeddedClusterError) {
-                    url = try await cluster.loginURL(
-                        role: Self.runtimeRole,
-                        database: DatabaseAccess.name
-                    )
-                } catch {
-                    throw .work("\(error)")
-                }
-                try await raiseEpoch(PostgresSettings(url: url))
+                try await fill(cluster)
             }
         } catch {
-            // It was made by this very run and is of no use.
-            try? FileSystem.removeTree(settings.directory)
+            // Of no use, but only what this very run made: another process may have been quicker.
+            if made.isSet { try? FileSystem.removeTree(settings.directory) }
             throw error
+        }
+    }
+
+    private func fill(_ cluster: EmbeddedCluster) async throws(StartFailure) {
+        let place = try await DatabaseAccess.place(in: cluster)
+        try await DatabaseAccess.filling(place.url, on: reactor) { () throws(StartFailure) in
+            try await fill(place)
+            let url: DatabaseURL
+            do throws(EmbeddedClusterError) {
+                url = try await cluster.loginURL(
+                    role: Self.runtimeRole,
+                    database: DatabaseAccess.name
+                )
+            } catch {
+                throw .work("\(error)")
+            }
+            try await raiseEpoch(PostgresSettings(url: url))
         }
     }
 
@@ -169,10 +196,9 @@ private struct Restore: Sendable {
     }
 
     private func fill(_ place: DatabaseAccess.Place) async throws(StartFailure) {
-        try await DatabaseAccess.prepare(place.url, on: reactor)
         let (progress, count) = (Progress("restoring"), Counted())
         try await place.programs.restore(place.url) { () throws(StartFailure) in
-            guard let piece = backup.next() else { return nil }
+            guard let piece = try backup.next() else { return nil }
             progress.report(count.add(piece.count))
             return piece
         }
@@ -209,5 +235,16 @@ private struct Restore: Sendable {
         }
         await pool.close()
         try outcome.get()
+    }
+}
+
+/// Whether a cluster was made by this run, and not found.
+private final class MadeHere: Sendable {
+    private let flag = Mutex(false)
+
+    var isSet: Bool { flag.withLock { $0 } }
+
+    func hear(_ event: EmbeddedEvent) {
+        if case .creating = event { flag.withLock { $0 = true } }
     }
 }

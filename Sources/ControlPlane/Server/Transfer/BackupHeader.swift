@@ -4,8 +4,10 @@ import Wire
 
 /// What the first line of a backup says: enough to know what it is and what opens it.
 struct BackupHeader: Equatable {
-    /// The first bytes of every backup.
-    static let magic = "turnpike-backup/1\n"
+    /// The first bytes of every backup that can be proved.
+    static let magic = "turnpike-backup/2\n"
+    /// Of those of earlier versions, which nothing proves.
+    static let unprovenMagic = "turnpike-backup/1\n"
     static let byteCountMax = 64 << 10
     private static let keysMax = 64
 
@@ -22,6 +24,8 @@ struct BackupHeader: Equatable {
     let trustVersion: Int64
     /// What opens the root key, as `provider:id`: one of them is enough.
     let keyIDs: [String]
+    /// How they do; empty in a backup that cannot be proved.
+    let rootKeys: [WrappedRootKey]
 
     init(
         _ summary: DatabaseSummary,
@@ -38,7 +42,8 @@ struct BackupHeader: Equatable {
         revision = summary.revision
         epoch = summary.epoch
         trustVersion = summary.trustVersion
-        keyIDs = summary.keyIDs
+        rootKeys = summary.rootKeys
+        keyIDs = rootKeys.map { "\($0.provider):\($0.keyEncryptionKeyID)" }
     }
 
     /// The line, with its end.
@@ -51,6 +56,7 @@ struct BackupHeader: Equatable {
                 "schema_version": .number(schemaVersion), "revision": .number(Int(revision)),
                 "epoch": .number(Int(epoch)), "trust_version": .number(Int(trustVersion)),
                 "key_ids": .list(keyIDs.map(Document.string)),
+                "root_keys": rootKeys.isEmpty ? nil : .list(rootKeys.map(\.document)),
             ])
         ) + [10]
     }
@@ -78,6 +84,10 @@ struct BackupHeader: Equatable {
         self.revision = revision
         self.epoch = epoch
         self.trustVersion = trustVersion
+        let roots = document["root_keys"]?.items ?? []
+        guard roots.count <= Self.keysMax else { return nil }
+        rootKeys = roots.compactMap(WrappedRootKey.init)
+        guard rootKeys.count == roots.count else { return nil }
         keyIDs = keys.compactMap(\.text)
     }
 
@@ -91,5 +101,27 @@ struct BackupHeader: Equatable {
         revision        \(revision) of epoch \(epoch), trust document \(trustVersion)
         opened by       \(keyIDs.joined(separator: " or "))
         """
+    }
+}
+
+extension WrappedRootKey {
+    fileprivate var document: Document {
+        .fields([
+            "version": .number(version), "provider": .string(provider),
+            "id": .string(keyEncryptionKeyID), "wrapped": .string(Base64.encode(wrapped)),
+        ])
+    }
+
+    fileprivate init?(_ document: Document) {
+        guard let version = document["version"]?.integer,
+            let provider = document["provider"]?.text, let id = document["id"]?.text,
+            let text = document["wrapped"]?.text, let wrapped = try? Base64.decode(text)
+        else { return nil }
+        self.init(
+            version: Int(clamping: version),
+            provider: provider,
+            keyEncryptionKeyID: id,
+            wrapped: wrapped
+        )
     }
 }

@@ -92,9 +92,12 @@ enum DatabaseAccess {
     }
 
     /// Runs a body with an embedded cluster that nobody else runs.
+    ///
+    /// `report` hears what becomes of it, such as that it is made.
     static func withCluster<Value: Sendable>(
         _ settings: EmbeddedSettings,
         on reactor: Reactor,
+        report: @escaping @Sendable (EmbeddedEvent) -> Void = { _ in },
         _ body: (EmbeddedCluster) async throws(StartFailure) -> Value
     ) async throws(StartFailure) -> Value {
         let cluster: EmbeddedCluster
@@ -102,7 +105,8 @@ enum DatabaseAccess {
             cluster = try await EmbeddedCluster.start(
                 settings,
                 on: reactor,
-                random: Randomness.bytes
+                random: Randomness.bytes,
+                report: report
             )
         } catch {
             if case .inUse = error {
@@ -159,21 +163,6 @@ enum DatabaseAccess {
         return summary
     }
 
-    /// Makes an empty database ready to take a dump: roles and rights, no schema.
-    static func prepare(_ url: DatabaseURL, on reactor: Reactor) async throws(StartFailure) {
-        let isEmpty = try await read(url, on: reactor) { database throws(PostgresError) in
-            try await TransferRepository.isEmpty(in: database)
-        }
-        guard isEmpty else {
-            throw .work("\(url): the database holds a Turnpike already; name an empty one")
-        }
-        try await migrate(url, on: reactor)
-        let isClear = try await read(url, on: reactor) { database throws(PostgresError) in
-            try await TransferRepository.clear(in: database)
-        }
-        guard isClear else { throw .work("\(url): somebody else has just started on it") }
-    }
-
     /// Brings a database to the schema of this program.
     static func migrate(_ url: DatabaseURL, on reactor: Reactor) async throws(StartFailure) {
         do {
@@ -191,46 +180,5 @@ enum DatabaseAccess {
         } catch {
             throw .work("\(url): \(error)")
         }
-    }
-
-    /// Copies a database that nobody writes into an empty one, and compares both.
-    static func copy(
-        _ source: Place,
-        to target: Place,
-        on reactor: Reactor
-    ) async throws(StartFailure) -> DatabaseSummary {
-        let before = try await summary(source.url, on: reactor)
-        try await prepare(target.url, on: reactor)
-        let (channel, progress) = (PieceChannel(), Progress("copying"))
-        let filling = Task { () -> StartFailure? in
-            do throws(StartFailure) {
-                try await target.programs.restore(target.url) { () throws(StartFailure) in
-                    try channel.next()
-                }
-                return nil
-            } catch {
-                channel.fail(error)
-                return error
-            }
-        }
-        let count = Counted()
-        do throws(StartFailure) {
-            try await source.programs.dump(source.url) { piece throws(StartFailure) in
-                progress.report(count.add(piece.count))
-                try channel.put(piece)
-            }
-            channel.finish()
-        } catch {
-            channel.fail(error)
-            _ = await filling.value
-            throw error
-        }
-        if let failure = await filling.value { throw failure }
-        let after = try await summary(target.url, on: reactor)
-        guard after == before else {
-            throw .work("\(target.url): the copy differs from what was copied; it must not be used")
-        }
-        try await migrate(target.url, on: reactor)
-        return after
     }
 }

@@ -116,6 +116,12 @@ struct Database: Sendable {
     ) async throws {
         let connection = try await PostgresConnection.connect(settings, on: reactor)
         do {
+            // What a restore left half done looks like a mesh, and is none.
+            let isUnfinished = try await connection.withTransaction(isolation: .readCommitted) {
+                database throws(PostgresError) in
+                try await TransferRepository.isUnfinished(in: database)
+            }
+            if isUnfinished { throw DatabaseAccess.unfinished("\(settings.url)") }
             let migrator = Migrator()
             try await migrator.migrate(connection) { migration in
                 logger.info("migrating", ["file": .describing(migration)])

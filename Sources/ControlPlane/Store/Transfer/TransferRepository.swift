@@ -11,8 +11,8 @@ package struct DatabaseSummary: Equatable, Sendable {
     package let epoch: Int64
     /// The last migration that ran.
     package let schemaVersion: Int
-    /// What opens the root key, as `provider:id`: one of them is enough.
-    package let keyIDs: [String]
+    /// The root key as each key-encryption key wraps it: one of them is enough.
+    package let rootKeys: [WrappedRootKey]
     package let auditCount: Int64
 }
 
@@ -47,6 +47,65 @@ package enum TransferRepository {
         return true
     }
 
+    /// The key of the advisory lock of whoever fills a database: "turnfill" in ASCII.
+    private static let fillingKey: Int64 = 0x7475_726e_6669_6c6c
+
+    /// Takes the right to fill this database, until the session ends; false where another has it.
+    package static func claim(
+        in transaction: PostgresTransaction
+    ) async throws(PostgresError) -> Bool {
+        try await transaction.query("SELECT pg_try_advisory_lock(\(fillingKey))").single()
+            .decode(at: 0)
+    }
+
+    /// Whether somebody began to fill this database and did not come to the end.
+    package static func isUnfinished(
+        in transaction: PostgresTransaction
+    ) async throws(PostgresError) -> Bool {
+        try await transaction.query(
+            "SELECT to_regnamespace('turnpike_unfinished') IS NOT NULL"
+        ).single().decode(at: 0)
+    }
+
+    /// Says that what this database holds is not whole; a schema of its own, because the others are
+    /// made by the copy.
+    package static func markUnfinished(
+        in transaction: PostgresTransaction
+    ) async throws(PostgresError) {
+        try await transaction.batch([
+            "CREATE SCHEMA turnpike_unfinished",
+            """
+            COMMENT ON SCHEMA turnpike_unfinished IS
+                'Turnpike is being copied into this database: what is here is not whole'
+            """,
+        ])
+    }
+
+    /// Says that it is whole now.
+    package static func markFinished(
+        in transaction: PostgresTransaction
+    ) async throws(PostgresError) {
+        try await transaction.query("DROP SCHEMA turnpike_unfinished")
+    }
+
+    /// Removes what a copy that did not come to its end has left; only where that is marked.
+    ///
+    /// - Returns: whether there was anything to remove.
+    @discardableResult
+    package static func discardUnfinished(
+        in transaction: PostgresTransaction
+    ) async throws(PostgresError) -> Bool {
+        guard try await isUnfinished(in: transaction) else { return false }
+        if try await !isEmpty(in: transaction) {
+            try await transaction.batch([
+                "SET LOCAL ROLE turnpike_owner", "DROP SCHEMA IF EXISTS dashboard CASCADE",
+                "DROP SCHEMA IF EXISTS turnpike CASCADE", "RESET ROLE",
+            ])
+        }
+        try await transaction.query("DROP SCHEMA turnpike_unfinished")
+        return true
+    }
+
     /// What the database holds; nil before its cluster was founded.
     package static func summary(
         in transaction: PostgresTransaction
@@ -70,7 +129,7 @@ package enum TransferRepository {
             trustVersion: try row.decode("trust"),
             epoch: try row.decode("epoch"),
             schemaVersion: Int(schema),
-            keyIDs: roots.map { "\($0.provider):\($0.keyEncryptionKeyID)" },
+            rootKeys: roots,
             auditCount: try row.decode("audit")
         )
     }
