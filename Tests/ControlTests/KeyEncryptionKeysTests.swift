@@ -57,6 +57,46 @@ import Testing
         }
     }
 
+    /// A replica that works with the older key could not be started again.
+    @Test func aKeyIsNotLetGoWhileALiveReplicaWorksWithIt() async throws {
+        try await ControlFixture.withPool { database, pool in
+            let successor = Bytes.key(filledWith: 77)
+            let old = try await ControlFixture.open(pool)
+            try await old.announce(apiAddress: "a:1", agentAddress: "a:2")
+            _ = try await old.addKeyEncryptionKey(successor)
+            let new = try await ControlFixture.open(pool, server: "two", key: successor)
+            try await new.announce(apiAddress: "b:1", agentAddress: "b:2")
+            let admin = ControlFixture.administrator
+            let behind = await refusal { try await new.retireKeyEncryptionKeys(by: admin) }
+            #expect(behind?.code == "kek.replica_behind")
+            #expect(behind?.description.contains(": one;") == true, "\(String(describing: behind))")
+            let kept = try await new.read { try await KeyRepository.rootKeys(in: $0) }
+            #expect(kept.count == 2)
+            // A sign of life says the same again; that of an earlier version says nothing.
+            try await old.keepHouse()
+            #expect(await refusal { try await new.retireKeyEncryptionKeys(by: admin) } != nil)
+            let owner = try await database.connect()
+            try await owner.query(
+                """
+                UPDATE turnpike.servers SET last_seen = clock_timestamp(), kek_id = \(successor.id)
+                WHERE name = 'one'
+                """
+            )
+            let silent = await refusal { try await new.retireKeyEncryptionKeys(by: admin) }
+            #expect(silent?.code == "kek.replica_behind")
+            // Who has not been seen for a minute is away.
+            try await owner.query(
+                """
+                UPDATE turnpike.servers SET last_seen = clock_timestamp() - interval '61 seconds'
+                WHERE name = 'one'
+                """
+            )
+            await owner.close()
+            let gone = try await new.retireKeyEncryptionKeys(by: admin)
+            #expect(gone == [old.keyring.keyEncryptionKeyID])
+        }
+    }
+
     @Test func aWrapThatSomebodyAlteredProvesNothing() async throws {
         try await ControlFixture.with { base in
             let successor = Bytes.key(filledWith: 77)

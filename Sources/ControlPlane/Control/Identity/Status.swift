@@ -78,6 +78,7 @@ extension ControlPlane {
                 apiAddress: apiAddress,
                 agentAddress: agentAddress,
                 version: version,
+                keyEncryptionKeyID: keyring.keyEncryptionKeyID,
                 in: database
             )
         }

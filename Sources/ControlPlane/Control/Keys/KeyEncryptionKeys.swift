@@ -75,7 +75,8 @@ extension ControlPlane {
         }
     }
 
-    /// Removes the wraps of every key-encryption key but the one that this replica works with.
+    /// Removes the wraps of every key-encryption key but the one that this replica works with; not
+    /// while a live replica works with another one, which could not be started again.
     ///
     /// - Returns: the ids of those that open nothing from now on.
     package func retireKeyEncryptionKeys(
@@ -101,6 +102,18 @@ extension ControlPlane {
                 )
             }
             let gone = all.filter { $0 != kept }
+            let behind =
+                gone.isEmpty
+                ? [] : try await ServerRepository.live(withoutKey: kept, in: act.database)
+            guard behind.isEmpty else {
+                throw ControlError.conflict(
+                    Complaint(
+                        "kek.replica_behind",
+                        "these replicas do not work with \(kept): \(behind.joined(separator: ", "));"
+                            + " start each with it as keys.kek_file, or stop it and wait a minute"
+                    )
+                )
+            }
             try await KeyRepository.removeRootKeys(except: kept, in: act.database)
             act.describe(.fields(["kept": .string(kept), "removed": .list(gone)]))
             return gone

@@ -20,25 +20,27 @@ package enum ServerRepository {
         try await transaction.query("SELECT clock_timestamp()").single().decode(at: 0)
     }
 
-    /// Says that a replica has started.
+    /// Says that a replica has started, and with which key-encryption key it works.
     package static func announce(
         _ name: String,
         apiAddress: String,
         agentAddress: String,
         version: String,
+        keyEncryptionKeyID: String,
         in transaction: PostgresTransaction
     ) async throws(PostgresError) {
         try await transaction.query(
             """
             INSERT INTO turnpike.servers (
-                name, started_at, last_seen, api_address, agent_address, version
+                name, started_at, last_seen, api_address, agent_address, version, kek_id, kek_at
             ) VALUES (
-                \(name), clock_timestamp(), clock_timestamp(), \(apiAddress), \(agentAddress),
-                \(version)
+                \(name), now(), now(), \(apiAddress), \(agentAddress), \(version),
+                \(keyEncryptionKeyID), now()
             )
             ON CONFLICT (name) DO UPDATE SET started_at = excluded.started_at,
                 last_seen = excluded.last_seen, api_address = excluded.api_address,
-                agent_address = excluded.agent_address, version = excluded.version
+                agent_address = excluded.agent_address, version = excluded.version,
+                kek_id = excluded.kek_id, kek_at = excluded.kek_at
             """
         )
     }
@@ -49,8 +51,24 @@ package enum ServerRepository {
         in transaction: PostgresTransaction
     ) async throws(PostgresError) {
         try await transaction.query(
-            "UPDATE turnpike.servers SET last_seen = clock_timestamp() WHERE name = \(name)"
+            "UPDATE turnpike.servers SET last_seen = now(), kek_at = now() WHERE name = \(name)"
         )
+    }
+
+    /// Replicas that were seen in the last minute and work with another key-encryption key than this
+    /// one, or did not say with which.
+    package static func live(
+        withoutKey keyEncryptionKeyID: String,
+        in transaction: PostgresTransaction
+    ) async throws(PostgresError) -> [String] {
+        try await transaction.query(
+            """
+            SELECT name FROM turnpike.servers
+            WHERE last_seen > clock_timestamp() - interval '60 seconds'
+                AND (kek_id <> \(keyEncryptionKeyID) OR kek_at IS DISTINCT FROM last_seen)
+            ORDER BY name LIMIT 1000
+            """
+        ).items { row throws(PostgresError) in try row.decode("name") }
     }
 
     /// All replicas by name.
