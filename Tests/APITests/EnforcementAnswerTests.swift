@@ -1,5 +1,6 @@
 import Control
 import HTTP
+import Postgres
 import Support
 import Testing
 import Wire

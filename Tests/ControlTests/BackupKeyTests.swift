@@ -37,7 +37,7 @@ import Wire
     }
 
     private func open(
-        _ id: UUIDv7? = nil,
+        of id: UUIDv7? = nil,
         _ roots: [WrappedRootKey],
         under key: KeyEncryptionKey
     ) throws -> SecretBytes {
@@ -60,7 +60,7 @@ import Wire
             random: [UInt8](repeating: 5, count: UUIDv7.randomByteCount)
         )
         #expect(throws: KeyError.self) {
-            try open(elsewhere, [first], under: Bytes.key(filledWith: 1))
+            try open(of: elsewhere, [first], under: Bytes.key(filledWith: 1))
         }
         var bytes = first.wrapped
         bytes[bytes.count - 1] ^= 1

@@ -2,6 +2,7 @@ import Crypto
 import Mesh
 import Postgres
 import Store
+import Support
 import Testing
 
 @testable import Control

@@ -61,6 +61,7 @@ struct RouteTable: Sendable {
             case "putPolicy": return #"{"paths":{"status":["read"]}}"#
             case "createToken": return #"{"display_name":"x","policies":["read-only"]}"#
             case "enroll": return #"{"secret":"AAAA","csr":"AAAA"}"#
+            case "importAuthority": return #"{"certificate":"x"}"#
             case "submitTrustDocument": return #"{"envelope":"AAAA"}"#
             default: return "{}"
             }

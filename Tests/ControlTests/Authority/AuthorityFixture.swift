@@ -123,6 +123,61 @@ struct AuthorityFixture: Sendable {
     }
 }
 
+extension AuthorityFixture {
+    /// The first trust key, which is kept outside.
+    var trustSigningKey: SigningKey {
+        get throws { try SigningKey(pem: try #require(trustKey.all.last)) }
+    }
+
+    /// Signs what a step proposes, as its owner does, and submits it.
+    @discardableResult
+    func submit(
+        _ outcome: Rotations.Outcome,
+        force: Bool = false,
+        by key: SigningKey? = nil
+    ) async throws -> TrustSubmission.Outcome {
+        let proposal = try #require(outcome.proposal, "\(outcome.summary)")
+        let envelope = try proposal.signed(by: [try key ?? trustSigningKey])
+        return try await TrustSubmission(control, authority).submit(
+            envelope.encoded,
+            force: force,
+            by: admin
+        )
+    }
+
+    /// An agent holds the trust document of now.
+    func acknowledge(_ agent: AgentName = host) async throws {
+        let version = Int64(clamping: authority.trust?.document.version ?? 0)
+        try await control.write { database in
+            try await AgentStateRepository.connected(
+                agent,
+                to: "server-1",
+                version: "test",
+                in: database
+            )
+            try await AgentStateRepository.acknowledge(
+                [
+                    AgentAcknowledgement(
+                        agent: agent,
+                        epoch: 1,
+                        revision: 1,
+                        manifestHash: nil,
+                        errors: [],
+                        trustVersion: version
+                    )
+                ],
+                in: database
+            )
+        }
+    }
+
+    /// The root that a chain leads to.
+    func recogniseRoot(of issued: IssuedCertificate) throws -> Certificate? {
+        let last = try Certificate(der: try #require(issued.chain.last))
+        return try authority.roots.first { try last.isSigned(by: $0.publicKey()) }
+    }
+}
+
 extension ServiceName {
     static let web = named("web")
     static let orders = named("orders")

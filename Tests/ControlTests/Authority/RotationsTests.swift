@@ -10,7 +10,7 @@ import Wire
 
 @Suite struct RotationsTests {
     private func trustKey(_ fixture: AuthorityFixture) throws -> SigningKey {
-        try SigningKey(pem: try #require(fixture.trustKey.all.last))
+        try fixture.trustSigningKey
     }
 
     @discardableResult
@@ -20,38 +20,11 @@ import Wire
         force: Bool = false,
         by key: SigningKey? = nil
     ) async throws -> TrustSubmission.Outcome {
-        let proposal = try #require(outcome.proposal, "\(outcome.summary)")
-        let envelope = try proposal.signed(by: [key ?? trustKey(fixture)])
-        return try await TrustSubmission(fixture.control, fixture.authority).submit(
-            envelope.encoded,
-            force: force,
-            by: fixture.admin
-        )
+        try await fixture.submit(outcome, force: force, by: key)
     }
 
-    private func acknowledge(_ fixture: AuthorityFixture, _ agent: AgentName = .host) async throws {
-        let version = Int64(clamping: fixture.authority.trust?.document.version ?? 0)
-        try await fixture.control.write { database in
-            try await AgentStateRepository.connected(
-                agent,
-                to: "server-1",
-                version: "test",
-                in: database
-            )
-            try await AgentStateRepository.acknowledge(
-                [
-                    AgentAcknowledgement(
-                        agent: agent,
-                        epoch: 1,
-                        revision: 1,
-                        manifestHash: nil,
-                        errors: [],
-                        trustVersion: version
-                    )
-                ],
-                in: database
-            )
-        }
+    private func acknowledge(_ fixture: AuthorityFixture) async throws {
+        try await fixture.acknowledge()
     }
 
     private func enrol(_ fixture: AuthorityFixture) async throws -> IssuedCertificate {
@@ -192,13 +165,5 @@ import Wire
     @Test func theZonesBeginAtEightyAndNinetyPercent() throws {
         let zones = [0.0, 0.79, 0.8, 0.89, 0.9, 0.99, 1].map { LifeZone(share: $0) }
         #expect(zones == [.fresh, .fresh, .late, .late, .critical, .critical, .expired])
-    }
-}
-
-extension AuthorityFixture {
-    /// The root that a chain leads to.
-    fileprivate func recogniseRoot(of issued: IssuedCertificate) throws -> Certificate? {
-        let intermediate = try Certificate(der: issued.chain[1])
-        return try authority.roots.first { try intermediate.isSigned(by: $0.publicKey()) }
     }
 }

@@ -19,6 +19,7 @@ package enum AllRoutes {
             StatusRoutes.routes(control),
             AuthorityRoutes.routes(mesh.authority),
             RotationRoutes.routes(mesh),
+            AuthorityImportRoutes.routes(mesh.imports),
             RevocationRoutes.routes(control, mesh.agents),
             AgentRoutes.routes(mesh.agents),
             JoinTokenRoutes.routes(mesh.joinTokens),

@@ -31,6 +31,11 @@ package enum AuthorityRoutes {
     private static let authorities: Schema = .object([
         .readOnly("trust_domain", .text(), "Whom all this is for"),
         .readOnly("roots", .list(certificate), "The roots in the trust document"),
+        .readOnly(
+            "root_key",
+            .text(allowed: ["here", "outside"]),
+            "Whether the root that signs can sign here, or only at its owner's"
+        ),
         .readOnly("intermediates", .list(certificate), "What signs the leaves"),
         .readOnly("trust_document", trust, "The one that holds now"),
     ])

@@ -7,7 +7,7 @@ enum CommandTable {
     static let all: [Command] =
         CatalogCommands.all + IntentionCommands.all + [IntentionTest.command] + AgentCommands.all
         + AgentCommands.joinTokens + RevocationCommands.all
-        + RotationCommands.all
+        + RotationCommands.all + AuthorityImportCommands.all
         + IdentityCommands.all
         + EvidenceCommands.all + FileCommands.all + programCommands
 

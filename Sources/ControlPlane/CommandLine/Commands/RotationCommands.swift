@@ -86,17 +86,24 @@ enum RotationCommands {
             APIPath("ca", "rotations", subject, try invocation.operand("STEP")),
             body: .fields(["force": .bool(invocation.has("--force"))])
         )
+        show(answer, after: current, session)
+        return .success
+    }
+
+    /// Tells what a step did; its proposal, beside the document that holds, is the output.
+    static func show(_ answer: Document, after current: Document, _ session: Session) {
         session.note("\(Terminal.line(answer.shown("summary")))\n")
         for line in answer.list("differences") {
             session.note("  \(Terminal.line(line.shown))\n")
         }
-        noteBehind(answer, session)
-        if let next = answer["proposal"]?.text {
-            session.printJSON(
-                .fields(["current": current["envelope"] ?? .null, "next": .string(next)])
-            )
+        for warning in answer.list("warnings") {
+            session.note("turnpike: warning: \(Terminal.line(warning.shown))\n")
         }
-        return .success
+        noteBehind(answer, session)
+        guard let next = answer["proposal"]?.text else { return }
+        session.printJSON(
+            .fields(["current": current["envelope"] ?? .null, "next": .string(next)])
+        )
     }
 
     private static func show(

@@ -29,9 +29,9 @@ struct ArgumentParser {
 
     /// The command that the arguments begin with; nil for a noun with a plea for help.
     private func command(_ arguments: [String]) throws(Failure) -> Command? {
-        if let command = commands.first(where: { arguments.starts(with: $0.words) }) {
-            return command
-        }
+        // `ca csr` and not `ca` with an operand.
+        let matching = commands.filter { arguments.starts(with: $0.words) }
+        if let command = matching.max(by: { $0.words.count < $1.words.count }) { return command }
         let noun = arguments[0]
         let verbs = commands.filter { $0.words.first == noun }.compactMap { command in
             command.words.dropFirst().first

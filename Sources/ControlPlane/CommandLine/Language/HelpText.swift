@@ -18,7 +18,12 @@ enum HelpText {
             )
         }
         if words.isEmpty { return overview(commands) }
-        return found.count == 1 ? text(first) : lines(found)
+        // `ca` is a command, and what `ca csr` begins with.
+        guard let exact = found.first(where: { $0.words == words }) else {
+            return found.count == 1 ? text(first) : lines(found)
+        }
+        let others = found.filter { $0.words != words }
+        return text(exact) + (others.isEmpty ? "" : "\nCommands:\n" + lines(others))
     }
 
     private static func overview(_ commands: [Command]) -> String {

@@ -11,6 +11,9 @@ enum AuthorityText {
         for (title, field) in [("roots", "roots"), ("intermediates", "intermediates")] {
             text += "\n\(title)\n\(answer.list(field).table(columns).text(indent: "  "))"
         }
+        if answer["root_key"]?.text == "outside" {
+            text += "  the key of the root is outside: `turnpike ca csr` asks its owner\n"
+        }
         guard let trust = answer["trust_document"] else { return text }
         text += "\ntrust document\n"
         for (label, field) in [

@@ -13,14 +13,19 @@ import Wire
 package final class Authority: Sendable {
     private struct State: Sendable {
         let root: Certificate
+        let isRootOutside: Bool
         let intermediate: CertificateAuthority
+        let chain: [[UInt8]]
         let intermediateID: UUIDv7
         let apiRoot: CertificateAuthority
         let snapshotKey: SigningKey
         let trustChain: [TrustAnchor]
     }
 
+    private static let reminderInterval = Duration.seconds(3_600)
+
     private let state: Mutex<State>
+    private let reminded = Mutex<ContinuousClock.Instant?>(nil)
     /// How much each agent may have signed.
     let allowances = SigningAllowances()
 
@@ -29,12 +34,24 @@ package final class Authority: Sendable {
     /// The active root of the mesh; in the trust document.
     package var root: Certificate { state.withLock { $0.root } }
 
+    /// Whether the key of the active root is not here, so that its owner signs intermediates.
+    package var isRootOutside: Bool { state.withLock { $0.isRootOutside } }
+
     /// Signs the mesh's leaves.
     package var intermediate: CertificateAuthority { issuer.authority }
 
-    /// What signs now, with the id of its row.
-    var issuer: (authority: CertificateAuthority, id: UUIDv7) {
-        state.withLock { ($0.intermediate, $0.intermediateID) }
+    /// What signs now, with the CAs between it and the root, and the id of its row.
+    var issuer: (authority: CertificateAuthority, chain: [[UInt8]], id: UUIDv7) {
+        state.withLock { ($0.intermediate, $0.chain, $0.intermediateID) }
+    }
+
+    /// Whether it is time to say again what only a person can do.
+    func mayRemind(at now: ContinuousClock.Instant) -> Bool {
+        reminded.withLock { last in
+            if let last, now < last + Self.reminderInterval { return false }
+            last = now
+            return true
+        }
     }
 
     /// The root of the API's own certificates.
@@ -133,11 +150,17 @@ package final class Authority: Sendable {
         else { throw AuthorityFault("the active root is not in the trust document") }
         let intermediate = try active(.intermediate, in: authorities)
         let intermediateAuthority = try authority(intermediate, control)
-        guard try intermediateAuthority.certificate.isSigned(by: rootCertificate.publicKey())
-        else { throw AuthorityFault("the intermediate is not signed by the active root") }
+        let between = try intermediate.chain.map { try Certificate(der: $0) }
+        guard
+            SigningChain.isUnbroken(
+                [intermediateAuthority.certificate] + between + [rootCertificate]
+            )
+        else { throw AuthorityFault("the intermediate does not lead to the active root") }
         return State(
             root: rootCertificate,
+            isRootOutside: root.sealedKey.isEmpty,
             intermediate: intermediateAuthority,
+            chain: intermediate.chain,
             intermediateID: intermediate.id,
             apiRoot: try authority(try active(.api, in: authorities), control),
             snapshotKey: try snapshotKey(keys, current, control),

@@ -7,6 +7,8 @@ package enum AuthorityLifetimes {
     package static let root: Duration = .seconds(3650 * 86_400)
     /// An intermediate: one year.
     package static let intermediate: Duration = .seconds(365 * 86_400)
+    /// How long what an operator's CA signed must last at least when it is imported.
+    package static let importedMin: Duration = .seconds(7 * 86_400)
     /// A key that signs snapshots; its successor is announced in the trust document.
     package static let snapshotKey: Duration = .seconds(3650 * 86_400)
     /// What a service's certificate may live.

@@ -25,6 +25,7 @@ package struct AuthorityView: Sendable {
         return Document.fields([
             "trust_domain": .string(control.trustDomain.text),
             "roots": .list(roots),
+            "root_key": .string(authority.isRootOutside ? "outside" : "here"),
             "intermediates": .list([
                 document(authority.intermediate.certificate, state: "active")
             ]),

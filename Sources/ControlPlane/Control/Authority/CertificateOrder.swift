@@ -76,11 +76,13 @@ package struct CertificateOrder: Sendable {
         now - AuthorityLifetimes.backdating
     }
 
-    /// Signs it for a key whose holder proved to have it.
+    /// Signs it for a key whose holder proved to have it; `above` are the CAs between the issuer
+    /// and its root, which peers need as well.
     ///
     /// Throws `unavailable` where the issuer itself ends too soon.
     package func issued(
         by issuer: CertificateAuthority,
+        above: [[UInt8]] = [],
         for key: PublicKey,
         now: Timestamp,
         serialBytes: [UInt8]
@@ -109,7 +111,7 @@ package struct CertificateOrder: Sendable {
             for: key
         )
         return IssuedCertificate(
-            chain: [certificate, issuer.certificate.encoded],
+            chain: [certificate, issuer.certificate.encoded] + above,
             notAfter: end
         )
     }

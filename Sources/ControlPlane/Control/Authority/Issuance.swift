@@ -197,9 +197,10 @@ package struct Issuance: Sendable {
         _ key: PublicKey,
         _ act: AuditedTransaction
     ) async throws -> IssuedCertificate {
-        let (issuer, issuerID) = authority.issuer
+        let (issuer, above, issuerID) = authority.issuer
         let issued = try order.issued(
             by: issuer,
+            above: above,
             for: key,
             now: act.at,
             serialBytes: serial()

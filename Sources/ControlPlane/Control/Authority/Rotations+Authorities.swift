@@ -82,8 +82,9 @@ extension Rotations {
             throw ControlError.conflict(
                 Complaint(
                     "rotation.root_outside",
-                    "the key of the root is not here, so nothing can be signed with it: prepare"
-                        + " a root of the server's own with `turnpike rotate root prepare`"
+                    "the key of the root is outside: make a request with `turnpike ca csr`, have it"
+                        + " signed there, and bring the certificate with `turnpike ca import`; or go"
+                        + " back to a root of the server's own with `turnpike rotate root prepare`"
                 )
             )
         }
@@ -111,7 +112,8 @@ extension Rotations {
         )
     }
 
-    private func intermediate(
+    /// An intermediate of our own under a root whose key is here.
+    func intermediate(
         of root: CertificateAuthority,
         _ change: ChangeTransaction
     ) throws -> FoundedAuthority.Issuer {
@@ -134,11 +136,13 @@ extension Rotations {
         return FoundedAuthority.Issuer(authority: made, key: key)
     }
 
-    private func row(
+    /// A row of what was made, with its key sealed for it.
+    func row(
         _ kind: AuthorityRow.Kind,
         _ state: AuthorityRow.State,
         issuer: UUIDv7?,
         _ made: FoundedAuthority.Issuer,
+        chain: [[UInt8]] = [],
         _ change: ChangeTransaction
     ) throws -> AuthorityRow {
         let id = control.surroundings.makeID(change.at)
@@ -148,6 +152,7 @@ extension Rotations {
             state: state,
             issuer: issuer,
             certificate: made.authority.certificate.encoded,
+            chain: chain,
             sealedKey: try AuthoritySealing.seal(made.key, kind: kind, id: id, control),
             notBefore: made.authority.certificate.notBefore,
             notAfter: made.authority.certificate.notAfter

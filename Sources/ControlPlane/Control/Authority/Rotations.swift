@@ -45,6 +45,8 @@ package struct Rotations: Sendable {
         package var notAcknowledged: [AgentName] = []
         /// The revision of the change, if there was one.
         package var revision: Int64?
+        /// What works, but should be done otherwise.
+        package var warnings: [String] = []
     }
 
     let control: ControlPlane
@@ -109,11 +111,22 @@ package struct Rotations: Sendable {
     }
 
     /// Replaces the intermediate once most of its life is over; another replica may be quicker.
+    ///
+    /// Under an outside root only its owner can; then the log says so, once an hour.
     package func renewIntermediate() async throws(ControlError) {
         let issuer = authority.intermediate.certificate
         guard AuthorityLifetimes.share(of: issuer, at: control.now()) >= 0.7 else { return }
         await authority.refresh(control)
         guard authority.intermediate.certificate == issuer else { return }
+        guard !authority.isRootOutside else {
+            if authority.mayRemind(at: control.surroundings.instant()) {
+                control.logger.error(
+                    "the intermediate must be renewed by the owner of its root: `turnpike ca csr`",
+                    ["ends": .text(issuer.notAfter.rfc3339)]
+                )
+            }
+            return
+        }
         let outcome = try await take(.replace, of: .intermediate, by: control.server)
         control.logger.info("the intermediate was renewed", ["what": .text(outcome.summary)])
     }

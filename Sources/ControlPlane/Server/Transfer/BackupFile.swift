@@ -9,7 +9,7 @@ import Synchronization
 /// The first finds damage without any key; the second shows that nobody else than the cluster made
 /// it. Earlier versions wrote only the first.
 enum BackupFile {
-    private static let pieceByteCount = 256 << 10
+    static let pieceByteCount = 256 << 10
 
     /// Writes one: under another name until it is whole, mode 0600, synced.
     final class Output: Sendable {

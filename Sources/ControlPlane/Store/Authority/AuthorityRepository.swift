@@ -25,6 +25,9 @@ package struct AuthorityRow: Equatable, Sendable {
     package let issuer: UUIDv7?
     /// DER.
     package let certificate: [UInt8]
+    /// The CAs of an operator between this one and its root, DER, the one that signed it first.
+    package let chain: [[UInt8]]
+    /// Empty where the key is outside.
     package let sealedKey: [UInt8]
     package let notBefore: Timestamp
     package let notAfter: Timestamp
@@ -35,6 +38,7 @@ package struct AuthorityRow: Equatable, Sendable {
         state: State,
         issuer: UUIDv7?,
         certificate: [UInt8],
+        chain: [[UInt8]] = [],
         sealedKey: [UInt8],
         notBefore: Timestamp,
         notAfter: Timestamp
@@ -44,6 +48,7 @@ package struct AuthorityRow: Equatable, Sendable {
         self.state = state
         self.issuer = issuer
         self.certificate = certificate
+        self.chain = chain
         self.sealedKey = sealedKey
         self.notBefore = notBefore
         self.notAfter = notAfter
@@ -60,10 +65,10 @@ package enum AuthorityRepository {
         try await transaction.query(
             """
             INSERT INTO turnpike.authorities (
-                id, kind, state, issuer, certificate, sealed_key, not_before, not_after
+                id, kind, state, issuer, certificate, chain, sealed_key, not_before, not_after
             ) VALUES (
                 \(row.id), \(row.kind), \(row.state), \(row.issuer), \(row.certificate),
-                \(row.sealedKey), \(row.notBefore), \(row.notAfter)
+                \(row.chain), \(row.sealedKey), \(row.notBefore), \(row.notAfter)
             )
             """
         )
@@ -100,7 +105,7 @@ package enum AuthorityRepository {
     ) async throws(PostgresError) -> [AuthorityRow] {
         try await transaction.query(
             """
-            SELECT id, kind, state, issuer, certificate, sealed_key, not_before, not_after
+            SELECT id, kind, state, issuer, certificate, chain, sealed_key, not_before, not_after
             FROM turnpike.authorities ORDER BY created_at, id LIMIT 1000
             """
         ).items { row throws(PostgresError) in
@@ -110,6 +115,7 @@ package enum AuthorityRepository {
                 state: try row.decode("state"),
                 issuer: try row.decodeIfPresent("issuer"),
                 certificate: try row.decode("certificate"),
+                chain: try row.decode("chain"),
                 sealedKey: try row.decode("sealed_key"),
                 notBefore: try row.decode("not_before"),
                 notAfter: try row.decode("not_after")

@@ -1,3 +1,5 @@
+import Wire
+
 /// A PKCS#10 request (RFC 2986); of it only the public key is ever used.
 package struct CertificateSigningRequest: Sendable {
     /// The longest request that is looked at.
@@ -49,6 +51,52 @@ package struct CertificateSigningRequest: Sendable {
             writer.raw(DistinguishedName.empty.encoded)
             writer.raw(key.publicKey.spki)
             writer.element(DERTag.constructed(0), [] as [UInt8])
+        }
+        return try SignedDER.sign(request.bytes, key)
+    }
+
+    /// A DER request for an intermediate of a trust domain, as an outside CA is asked for one.
+    ///
+    /// It asks for what an intermediate of our own has: CA without CAs below it, signs certificates
+    /// and CRLs, names of the trust domain only; and for the SPIFFE id of the trust domain.
+    package static func make(
+        forIntermediate key: SigningKey,
+        subject: DistinguishedName,
+        trustDomain: String
+    ) throws(CryptoError) -> [UInt8] {
+        let template = CertificateTemplate(
+            serialBytes: [UInt8](repeating: 1, count: CertificateTemplate.serialByteCount),
+            notBefore: .distantPast,
+            notAfter: .distantFuture,
+            subject: subject,
+            purpose: .intermediate(trustDomain: trustDomain)
+        )
+        try template.check()
+        var request = DERWriter(capacity: 512)
+        request.sequence { writer in
+            writer.unsignedInteger([0])
+            writer.raw(subject.encoded)
+            writer.raw(key.publicKey.spki)
+            writer.element(DERTag.constructed(0)) { writer in
+                writer.sequence { writer in
+                    writer.element(DERTag.objectIdentifier, ObjectIdentifier.extensionRequest)
+                    writer.element(DERTag.set) { writer in
+                        writer.sequence { writer in
+                            template.writeExtensions(
+                                keyIdentifier: key.publicKey.keyIdentifier,
+                                issuerKeyIdentifier: nil,
+                                to: &writer
+                            )
+                            writer.certificateExtension(ObjectIdentifier.subjectAlternativeName) {
+                                writer in
+                                writer.sequence {
+                                    GeneralName.uri("spiffe://\(trustDomain)").write(to: &$0)
+                                }
+                            }
+                        }
+                    }
+                }
+            }
         }
         return try SignedDER.sign(request.bytes, key)
     }

@@ -115,9 +115,10 @@ package struct CertificateTemplate: Sendable {
         return writer.bytes
     }
 
-    private func writeExtensions(
+    /// The extensions; a request does not know its issuer yet, so it leaves that one out.
+    func writeExtensions(
         keyIdentifier: [UInt8],
-        issuerKeyIdentifier: [UInt8],
+        issuerKeyIdentifier: [UInt8]?,
         to writer: inout DERWriter
     ) {
         typealias OID = ObjectIdentifier
@@ -143,8 +144,10 @@ package struct CertificateTemplate: Sendable {
         writer.certificateExtension(OID.subjectKeyIdentifier) {
             $0.element(DERTag.octetString, keyIdentifier)
         }
-        writer.certificateExtension(OID.authorityKeyIdentifier) { writer in
-            writer.sequence { $0.element(DERTag.context(0), issuerKeyIdentifier) }
+        if let issuerKeyIdentifier {
+            writer.certificateExtension(OID.authorityKeyIdentifier) { writer in
+                writer.sequence { $0.element(DERTag.context(0), issuerKeyIdentifier) }
+            }
         }
         if !names.isEmpty {
             writer.certificateExtension(
@@ -202,7 +205,8 @@ extension PublicKey {
 }
 
 extension DERWriter {
-    fileprivate mutating func certificateExtension(
+    /// One extension (RFC 5280 §4.1); what is not critical says nothing about it.
+    mutating func certificateExtension(
         _ type: [UInt8],
         isCritical: Bool = false,
         _ body: (inout DERWriter) -> Void

@@ -22,6 +22,11 @@ enum ObjectIdentifier {
         0x2B, 0x06, 0x01, 0x05, 0x05, 0x07, 0x01, 0x01,
     ]
 
+    // The attribute of a request that holds extensions (RFC 2985 §5.4.2).
+    static let extensionRequest: [UInt8] = [
+        0x2A, 0x86, 0x48, 0x86, 0xF7, 0x0D, 0x01, 0x09, 0x0E,
+    ]
+
     // Attributes of names; the first is what those of X.520 begin with.
     static let attributes: [UInt8] = [0x55, 0x04]
     static let commonName: [UInt8] = [0x55, 0x04, 0x03]
