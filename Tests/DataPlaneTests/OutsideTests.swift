@@ -1,6 +1,7 @@
 import Crypto
 import DataPlane
 import Foundation
+import Glibc
 import Mesh
 import Snapshot
 import Support
@@ -13,6 +14,7 @@ extension MeshPair {
         _ host: String = "127.0.0.1",
         port: UInt16,
         security: ExternalTarget.Security,
+        negotiation: ExternalTarget.Negotiation = .direct,
         revision: UInt64 = 1,
         allowsLocal: Bool = true,
         verdict: Verdict = .allow
@@ -35,6 +37,7 @@ extension MeshPair {
                                     host: try OutsideHost(host),
                                     port: port,
                                     security: security,
+                                    negotiation: negotiation,
                                     allowsLocal: allowsLocal
                                 )
                             )
@@ -231,6 +234,73 @@ extension MeshPair {
         await pair.stop()
     }
 
+    /// A server without TLS, or one on the way that slips bytes in before it.
+    @Test(arguments: ["N", "SE", "E"])
+    func onlyACleanYesBeginsTLSAfterARequest(answer: String) async throws {
+        let heard = HeardBytes()
+        let pair = try await MeshPair(serve: { connection in
+            heard.add(connection.receive(exactly: 8))
+            connection.send(Array(answer.utf8))
+            heard.add(connection.receiveAll().bytes)
+        })
+        let authority = try OutsideAuthority(now: pair.clock.now)
+        try await pair.reachOutside(
+            port: pair.origin.port,
+            security: try verified(authority),
+            negotiation: .postgresql
+        )
+        try await pair.connect()
+        #expect(await pair.exchange([1, 2, 3]).isEmpty)
+        #expect(try await pair.destination.decision(.outsideTLSFailed) != nil)
+        // The request, and nothing after it.
+        #expect(heard.count == 8)
+        await pair.stop()
+    }
+
+    /// The host's own address outside of loopback, if it has one; the kernel keeps it on the host.
+    @Test func anotherAddressOfTheHostIsRefusedToo() async throws {
+        guard let (address, listener) = OwnAddress.listen() else {
+            Issue.record("the host has no address but loopback")
+            return
+        }
+        let pair = try await MeshPair()
+        try await pair.reachOutside(
+            address,
+            port: listener.port,
+            security: .plain,
+            allowsLocal: false
+        )
+        try await pair.connect()
+        #expect(await pair.exchange([1]).isEmpty)
+        #expect(try await pair.destination.decision(.outsideAddressRefused) != nil)
+        listener.stop()
+        await pair.stop()
+    }
+
+    @Test func whatComesWithTheHandshakeWaitsForTheProof() async throws {
+        let heard = HeardBytes()
+        let pair = try await MeshPair(serve: { connection in
+            heard.add(connection.receive().bytes)
+            connection.send(Array("220 plain\r\n".utf8))
+        })
+        let authority = try OutsideAuthority(now: pair.clock.now)
+        try await pair.reachOutside(port: pair.origin.port, security: try verified(authority))
+        let name = "\(pair.database.name.text).default.svc.\(pair.mesh.trustDomain.text)"
+        let secret = Array("said too early".utf8)
+        let leaf = try pair.mesh.leaf(of: pair.web)
+        let meshPort = pair.destination.port
+        let outcome = try await onThread {
+            Result {
+                try MeshProbe.run(port: meshPort, serverName: name, leaf: leaf, saying: secret)
+            }
+        }.get()
+        #expect(outcome != .answered(secret))
+        #expect(try await pair.destination.decision(.outsideTLSFailed) != nil)
+        #expect(heard.count > 0)
+        #expect(!heard.contains(secret))
+        await pair.stop()
+    }
+
     @Test func aServerThatStaysSilentIsGivenUp() async throws {
         let pair = try await MeshPair(
             settings: { $0.handshakeTimeout = .milliseconds(500) },
@@ -357,6 +427,56 @@ private final class HeardBytes: @unchecked Sendable {
     func contains(_ part: [UInt8]) -> Bool {
         lock.withLock { bytes.firstRange(of: part) != nil }
     }
+}
+
+/// A socket on an address of the host that is not loopback.
+private final class OwnAddress {
+    let port: UInt16
+    private let number: Int32
+
+    private init(number: Int32, port: UInt16) {
+        self.number = number
+        self.port = port
+    }
+
+    static func listen() -> (address: String, listener: OwnAddress)? {
+        var list: UnsafeMutablePointer<ifaddrs>?
+        guard getifaddrs(&list) == 0 else { return nil }
+        defer { freeifaddrs(list) }
+        var next = list
+        while let entry = next?.pointee {
+            next = entry.ifa_next
+            guard let generic = entry.ifa_addr, generic.pointee.sa_family == UInt16(AF_INET),
+                entry.ifa_flags & UInt32(IFF_LOOPBACK) == 0
+            else { continue }
+            let own = generic.withMemoryRebound(to: sockaddr_in.self, capacity: 1) { $0.pointee }
+            let word = UInt32(bigEndian: own.sin_addr.s_addr)
+            guard word >> 16 != 0xA9FE, let listener = bound(to: own) else { continue }
+            let parts = [word >> 24, word >> 16 & 255, word >> 8 & 255, word & 255]
+            return (parts.map(String.init).joined(separator: "."), listener)
+        }
+        return nil
+    }
+
+    private static func bound(to address: sockaddr_in) -> OwnAddress? {
+        let number = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        var address = address
+        address.sin_port = 0
+        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+        let isBound = withUnsafeMutablePointer(to: &address) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                bind(number, $0, length) == 0 && Glibc.listen(number, 4) == 0
+                    && getsockname(number, $0, &length) == 0
+            }
+        }
+        guard isBound else {
+            close(number)
+            return nil
+        }
+        return OwnAddress(number: number, port: UInt16(bigEndian: address.sin_port))
+    }
+
+    func stop() { close(number) }
 }
 
 /// An `openssl s_server` with the certificate of 127.0.0.1, which sends each line back reversed.

@@ -116,11 +116,23 @@ import Wire
             problem(head + "tls: {\"mode\": \"none\", \"server_name\": \"a.b\"}")?.path
                 == "tls.server_name"
         )
+        #expect(
+            problem(head + "tls: {\"mode\": \"none\", \"negotiation\": \"postgresql\"}")?.path
+                == "tls.negotiation"
+        )
         let key = PEM.encode(PEM.Block(label: "PRIVATE KEY", bytes: [1]))
             .split(separator: "\n").joined(separator: "\\n")
         let error = problem(head + "tls: {\"mode\": \"verify\", \"ca\": \"\(key)\\n\"}")
         #expect(error?.path == "tls.ca")
         #expect(error?.problem == "it holds a PRIVATE KEY")
+    }
+
+    @Test func howTLSBeginsIsPartOfIt() throws {
+        var target = try read(verified("db.example.com"))
+        #expect(target.negotiation == .direct)
+        target.negotiation = .postgresql
+        let again = try Resource(reading: FieldValue(Resource.external(target).fileDocument))
+        #expect(again == .external(target))
     }
 
     @Test func aBundleHasBounds() throws {

@@ -12,12 +12,14 @@ package enum MeshProbe {
         case noConnection
     }
 
-    /// Shakes hands, sends three bytes and tells what came of it.
+    /// Shakes hands, sends some bytes in one piece with its end of the handshake, and tells what came
+    /// of it.
     package static func run(
         port: UInt16,
         serverName: String?,
         leaf: TestMesh.Leaf?,
-        protocols: [String] = ["turnpike/1"]
+        protocols: [String] = ["turnpike/1"],
+        saying question: [UInt8] = [1, 2, 3]
     ) throws -> Outcome {
         let context = try TLSContext(
             client: TLSClientConfiguration(
@@ -43,10 +45,14 @@ package enum MeshProbe {
             credentials: credentials
         )
         guard let socket = LoopbackSocket.connect(port: port) else { return .noConnection }
-        return drive(session, over: socket)
+        return drive(session, over: socket, saying: question)
     }
 
-    private static func drive(_ session: TLSSession, over socket: LoopbackSocket) -> Outcome {
+    private static func drive(
+        _ session: TLSSession,
+        over socket: LoopbackSocket,
+        saying question: [UInt8]
+    ) -> Outcome {
         var plaintext = [UInt8](repeating: 0, count: 96 * 1_024)
         var ciphertext = [UInt8](repeating: 0, count: 32 * 1_024)
         var hasSent = false
@@ -54,19 +60,19 @@ package enum MeshProbe {
         var progress = session.start(ciphertext: &start)
         socket.send(Array(ciphertext.prefix(progress.ciphertextByteCount)))
         while true {
-            if session.status == .open, !hasSent {
-                hasSent = true
-                var room = ciphertext.mutableSpan
-                let question: [UInt8] = [1, 2, 3]
-                progress = session.send(question.span, ciphertext: &room)
-                socket.send(Array(ciphertext.prefix(progress.ciphertextByteCount)))
-            }
             let part = socket.receive()
             guard part.end == .open else { return part.end == .reset ? .reset : .ended }
             var room = plaintext.mutableSpan
             var answer = ciphertext.mutableSpan
             progress = session.receive(part.bytes.span, plaintext: &room, ciphertext: &answer)
-            socket.send(Array(ciphertext.prefix(progress.ciphertextByteCount)))
+            var output = Array(ciphertext.prefix(progress.ciphertextByteCount))
+            if session.status == .open, !hasSent {
+                hasSent = true
+                var rest = ciphertext.mutableSpan
+                let sent = session.send(question.span, ciphertext: &rest)
+                output += ciphertext.prefix(sent.ciphertextByteCount)
+            }
+            socket.send(output)
             if progress.plaintextByteCount > 0 {
                 return .answered(Array(plaintext.prefix(progress.plaintextByteCount)))
             }

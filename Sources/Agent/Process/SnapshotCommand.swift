@@ -131,9 +131,12 @@ enum SnapshotCommand {
         for hosted in snapshot.hostedByMeshName.values.sorted(by: { $0.service < $1.service }) {
             switch hosted.inbound {
             case .enforced(let policy, let spoken, _):
+                let place =
+                    hosted.external.map { "outside at \($0.host) port \($0.port)" }
+                    ?? "\(hosted.instances.count) instances"
                 StandardStreams.print(
-                    "hosts \(hosted.service) (\(spoken.rawValue)), \(hosted.instances.count)"
-                        + " instances, \(policy.rules.count) rules"
+                    "hosts \(hosted.service) (\(spoken.rawValue)), \(place),"
+                        + " \(policy.rules.count) rules"
                 )
             case .denied(let reason):
                 StandardStreams.print("hosts \(hosted.service), DENIED: \(reason)")

@@ -62,7 +62,12 @@ extension RelayConnection {
         do {
             try plain.setKeepAlive()
             guard let verification = origin.verification else { return beginRelay(permit) }
-            try beginOutsideHandshake(verification)
+            phase = .provingOutside
+            arm(lane.settings.handshakeTimeout)
+            switch origin.target.negotiation {
+            case .direct: try beginOutsideHandshake(verification)
+            case .postgresql: askForTLS()
+            }
         } catch {
             refuse(
                 .refused(.internalFailure),
@@ -76,8 +81,6 @@ extension RelayConnection {
     private func beginOutsideHandshake(
         _ verification: OutsideOrigin.Verification
     ) throws(TLSConfigurationError) {
-        phase = .provingOutside
-        arm(lane.settings.handshakeTimeout)
         let session = try TLSSession(
             client: lane.outsideContext,
             serverName: verification.serverName,
@@ -102,10 +105,65 @@ extension RelayConnection {
 
     /// Forgets the session of an attempt that failed, with what it had to say.
     func forgetOutsideSession() {
-        guard outsideSession != nil else { return }
+        guard outside?.verification != nil else { return }
         outsideSession = nil
+        isAskingForTLS = false
         heldForPlain = []
         machine.wasFlushed(.plain)
+    }
+}
+
+// Protocols in which TLS is asked for first.
+extension RelayConnection {
+    /// PostgreSQL's SSLRequest: its length, and a version that no protocol has.
+    private static let sslRequest: [UInt8] = [0, 0, 0, 8, 0x04, 0xD2, 0x16, 0x2F]
+    /// Its answer for yes.
+    private static let sslAccepted = UInt8(ascii: "S")
+
+    private func askForTLS() {
+        isAskingForTLS = true
+        if !put(Self.sslRequest.span, to: .plain) { outsideBroke() }
+    }
+
+    /// Takes one byte, yes or no.
+    ///
+    /// Whatever comes with it was sent in plain by who knows whom, and must not be taken for what the
+    /// server says in TLS (CVE-2021-23222).
+    private func takeAnswerAboutTLS() {
+        let answer: (count: Int, first: UInt8)? = reactor.withScratch { input in
+            var room = input._mutatingExtracting(first: 2)
+            switch plain.receive(into: &room) {
+            case .wouldBlock:
+                machine.wasDrained(.plain)
+                return (0, 0)
+            case .endOfFile, .failed: return nil
+            case .bytes(let count): return (count, input.span[0])
+            }
+        }
+        guard let answer else { return outsideBroke() }
+        guard answer.count > 0 else { return }
+        guard answer.count == 1, answer.first == Self.sslAccepted,
+            let verification = outside?.verification
+        else {
+            return refuse(
+                .refused(.outsideTLSFailed),
+                source: permit?.source,
+                destination: permit?.destination,
+                detail: answer.count == 1
+                    ? "the server speaks no TLS" : "more than an answer came before TLS"
+            )
+        }
+        isAskingForTLS = false
+        do {
+            try beginOutsideHandshake(verification)
+        } catch {
+            refuse(
+                .refused(.internalFailure),
+                source: permit?.source,
+                destination: permit?.destination,
+                detail: "\(error)"
+            )
+        }
     }
 }
 
@@ -113,6 +171,7 @@ extension RelayConnection {
 extension RelayConnection {
     /// Receives once from the outside and acts on what TLS made of it.
     func transferFromOutside() {
+        guard !isAskingForTLS else { return takeAnswerAboutTLS() }
         let limit = DataPlaneLimits.outsideByteCountMax
         let status: TLSStatus? = reactor.withScratch { input in
             var room = input._mutatingExtracting(first: limit)

@@ -51,6 +51,8 @@ final class RelayConnection: EventHandler, TimerHandler {
     /// What goes out once the outside has proved who it is.
     var heldForOutside: [UInt8] = []
     var isAwaitingAddresses = false
+    /// Whether the outside was asked to begin TLS and has not answered yet.
+    var isAskingForTLS = false
     /// A reader must go on to the end once the peer closed, for no further edge comes.
     var isPlainPeerClosed = false
     var isSecurePeerClosed = false

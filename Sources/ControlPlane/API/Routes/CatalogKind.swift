@@ -293,6 +293,11 @@ extension CatalogKind {
         ),
         .optional("server_name", .text(), "What its certificate must name; the host unless given"),
         .optional("ca", .text(), "PEM certificates of the CAs that may vouch for it"),
+        .optional(
+            "negotiation",
+            .text(allowed: ExternalTarget.Negotiation.allCases.map(\.rawValue)),
+            "direct: TLS from the first byte, unless given; postgresql: after an SSLRequest"
+        ),
     ])
 
     static let upstream = CatalogKind(

@@ -28,6 +28,12 @@ extension CatalogCommands {
                 summary: "what its certificate must name; the host unless given"
             ),
             Command.Option(
+                name: "--negotiation",
+                value: "direct|postgresql",
+                summary: "whether TLS begins with the first byte, or after PostgreSQL's SSLRequest",
+                choices: ExternalTarget.Negotiation.allCases.map(\.rawValue)
+            ),
+            Command.Option(
                 name: "--no-tls",
                 value: nil,
                 summary: "plain TCP: nothing is verified outside of the mesh"
@@ -68,6 +74,8 @@ extension CatalogCommands {
             host: host,
             port: port,
             security: try security(invocation, host),
+            negotiation: invocation.option("--negotiation")
+                .flatMap(ExternalTarget.Negotiation.init(rawValue:)) ?? .direct,
             allowsLocal: invocation.has("--allow-local")
         )
         try Failure.checking { () throws(InvalidField) in try target.validate() }

@@ -35,14 +35,20 @@ extension ExternalTarget {
         at value: FieldValue
     ) throws(FieldError) {
         let host = try reader.required("host").outsideHost()
+        let port = try reader.required("port").port()
+        let (security, negotiation) = try reader.map("tls") { tls throws(FieldError) in
+            (
+                try Security(from: &tls, host: host),
+                try tls.optionalChoice("negotiation", as: Negotiation.self) ?? .direct
+            )
+        }
         self.init(
             service: service,
             agent: agent,
             host: host,
-            port: try reader.required("port").port(),
-            security: try reader.map("tls") { tls throws(FieldError) in
-                try Security(from: &tls, host: host)
-            },
+            port: port,
+            security: security,
+            negotiation: negotiation,
             allowsLocal: try reader.optionalBool("allow_local") ?? false
         )
         try value.check(validate)
@@ -59,10 +65,12 @@ extension ExternalTarget {
 
     /// The fields that say where it is, without those that name it.
     package var reachDocument: Document {
-        .fields([
+        var tls = security.document
+        if negotiation != .direct { tls.set("negotiation", .string(negotiation.rawValue)) }
+        return .fields([
             "host": .string(host.description),
             "port": .number(port),
-            "tls": security.document,
+            "tls": tls,
             "allow_local": .bool(allowsLocal),
         ])
     }

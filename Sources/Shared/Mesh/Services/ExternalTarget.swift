@@ -19,6 +19,14 @@ package struct ExternalTarget: Hashable, Sendable {
         case plain
     }
 
+    /// How TLS begins there.
+    package enum Negotiation: String, Hashable, Sendable, CaseIterable {
+        /// With the first byte.
+        case direct
+        /// After PostgreSQL's SSLRequest (PostgreSQL's protocol, section 55.2.10).
+        case postgresql
+    }
+
     /// The service that is reached there.
     package var service: ServiceName
     /// The agent that connects outward.
@@ -29,6 +37,8 @@ package struct ExternalTarget: Hashable, Sendable {
     package var port: UInt16
     /// How the outside proves who it is.
     package var security: Security
+    /// How TLS begins there, where it is spoken.
+    package var negotiation: Negotiation
     /// Whether addresses count that only the agent's own host or link knows.
     package var allowsLocal: Bool
 
@@ -38,6 +48,7 @@ package struct ExternalTarget: Hashable, Sendable {
         host: OutsideHost,
         port: UInt16,
         security: Security,
+        negotiation: Negotiation = .direct,
         allowsLocal: Bool = false
     ) {
         self.service = service
@@ -45,6 +56,7 @@ package struct ExternalTarget: Hashable, Sendable {
         self.host = host
         self.port = port
         self.security = security
+        self.negotiation = negotiation
         self.allowsLocal = allowsLocal
     }
 
@@ -82,7 +94,12 @@ package struct ExternalTarget: Hashable, Sendable {
             )
         case .address, .name: break
         }
-        guard case .verified(_, let authorities) = security else { return }
+        guard case .verified(_, let authorities) = security else {
+            guard negotiation == .direct else {
+                throw InvalidField("tls.negotiation", .wrong("is for mode verify"))
+            }
+            return
+        }
         guard !authorities.isEmpty else {
             throw InvalidField("tls.ca", .wrong("must hold at least one certificate"))
         }
