@@ -259,6 +259,30 @@ import Wire
         }
     }
 
+    /// Agents that cannot read the section would believe nobody any more.
+    @Test func moreCutOffsThanAgentsReadAreRefused() async throws {
+        try await AuthorityFixture.with { fixture in
+            try await host(fixture)
+            let serial = try await issue(fixture)
+            try await fixture.control.write { database in
+                try await database.query(
+                    """
+                    INSERT INTO turnpike.revocation_cutoffs (namespace, service, until, made_at)
+                    SELECT 'default', 's-' || n, now(), now()
+                    FROM generate_series(1, \(RevocationsSection.cutoffsMax)) AS n
+                    """
+                )
+            }
+            let revocations = Revocations(fixture.control)
+            let error = await #expect(throws: ControlError.self) {
+                try await revocations.revoke(.web, reason: "x", by: fixture.admin)
+            }
+            #expect(error?.code == "revocation.too_many")
+            let others = try await denied(fixture)
+            #expect(!others.contains(serial))
+        }
+    }
+
     @Test func whatHasEndedLeavesTheListWithARevisionOfItsOwn() async throws {
         try await AuthorityFixture.with { fixture in
             try await host(fixture)

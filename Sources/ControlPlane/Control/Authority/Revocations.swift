@@ -177,9 +177,20 @@ package struct Revocations: Sendable {
         return old.map(\.agent)
     }
 
-    /// Records a revocation in the feed and in the audit trail; refuses one that would make the
-    /// list longer than agents take.
+    /// Records a revocation in the feed and in the audit trail; refuses one that would make a
+    /// list longer than agents take: whoever cannot read it believes nobody any more.
     func conclude(_ change: ChangeTransaction, count: Int, reason: String) async throws {
+        let cutoffs = try await RevocationRepository.cutoffs(in: change.database)
+        guard cutoffs.count <= RevocationsSection.cutoffsMax else {
+            throw ControlError.conflict(
+                Complaint(
+                    "revocation.too_many",
+                    "connections of \(cutoffs.count) services would be cut off, more than"
+                        + " \(RevocationsSection.cutoffsMax): rotate the intermediate or the root"
+                        + " instead"
+                )
+            )
+        }
         let denied = try await RevocationRepository.denied(in: change.database)
         guard denied.count <= RevocationsSection.serialsMax else {
             throw ControlError.conflict(
