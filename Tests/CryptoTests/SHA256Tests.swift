@@ -1,5 +1,6 @@
 import Crypto
 import Testing
+import Wire
 
 struct SHA256Tests {
     // FIPS 180-4 examples.
@@ -54,6 +55,12 @@ struct SHA256Tests {
         #expect(SHA256Digest(hex: digest.hex) == digest)
         #expect(SHA256Digest([1, 2]) == nil)
         #expect(SHA256Digest(hex: "00") == nil)
+        #expect(digest.hex == Hex.encode(digest.bytes))
+        let upper = digest.hex.uppercased()
+        #expect(SHA256Digest(hex: upper) == digest)
+        #expect(SHA256Digest(hex: upper, allowingUppercase: false) == nil)
+        #expect(SHA256Digest(hex: digest.hex, allowingUppercase: false) == digest)
+        #expect(SHA256Digest(hex: String(digest.hex.dropLast()) + "g") == nil)
         let low = try #require(SHA256Digest([UInt8](repeating: 1, count: 32)))
         let high = try #require(SHA256Digest([2] + [UInt8](repeating: 0, count: 31)))
         #expect(low < high)

@@ -18,6 +18,9 @@ struct Fixture: Sendable {
     let strangerKey: SigningKey
     /// By agent: the sections with the pair denied, and with it allowed.
     let sections: [[Bool: [EncodedSection]]]
+    /// Agents of all runs are shown much the same; who has asked whether a key has signed some
+    /// bytes has asked for all of them.
+    let memory = SignatureMemory(countMax: 1 << 16)
 
     init() throws {
         trustDomain = try TrustDomain("mesh.example")
@@ -183,11 +186,12 @@ final class Authority {
         )
         let envelope = try document.signed(by: [fixture.trustKey])
         trust.append(
-            try trust.last?.succeeded(by: envelope)
+            try trust.last?.succeeded(by: envelope, remembering: fixture.memory)
                 ?? TrustAnchor.first(
                     envelope,
                     trustDomain: fixture.trustDomain,
-                    pinnedHash: nil
+                    pinnedHash: nil,
+                    remembering: fixture.memory
                 )
         )
     }

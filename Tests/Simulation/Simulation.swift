@@ -165,7 +165,8 @@ extension Simulation {
         let restored = SnapshotFiles.restore(
             agent: authority.fixture.agents[agent.index],
             trustDomain: authority.fixture.trustDomain,
-            now: now
+            now: now,
+            remembering: authority.fixture.memory
         ) { agent.disk.files[$0] }
         guard let trust = restored.trust else {
             return violated("agent \(agent.index) lost its trust document")
@@ -181,6 +182,7 @@ extension Simulation {
             trust: trust,
             mark: restored.mark,
             restored: restored.snapshot,
+            remembering: authority.fixture.memory,
             serverCount: replicas.count
         )
         openSpool(of: agent)

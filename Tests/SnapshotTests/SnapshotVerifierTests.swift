@@ -309,7 +309,94 @@ import Wire
             byteCount: reference.byteCount
         )
         #expect(throws: SnapshotRefusal.sectionMisnamed(reference.hash)) {
-            try SnapshotVerifier.content(of: misnamed, bytes: sections[0].bytes)
+            try SnapshotVerifier.section(of: misnamed, bytes: sections[0].bytes)
+        }
+    }
+
+    @Test func whatWasVerifiedStandsForNothingElse() throws {
+        let encoded = try world.publication(revision: 5, sections: sections).envelope
+        let acceptance = try world.verifier().verify(encoded, origin: .received, now: World.now)
+        guard case .accepted(let verified) = acceptance else {
+            Issue.record("the manifest is refused")
+            return
+        }
+        var known: [SHA256Digest: VerifiedSection] = [:]
+        for section in sections {
+            known[section.reference.hash] = try SnapshotVerifier.section(
+                of: section.reference,
+                bytes: section.bytes
+            )
+        }
+        let snapshot = try world.verifier().assemble(verified, known: known) { _ in nil }
+        #expect(try snapshot == world.snapshot(revision: 5, sections: sections))
+        // One section under the hash of another.
+        let (victim, other) = (sections[0].reference.hash, sections[1].reference.hash)
+        known[victim] = known[other]
+        #expect(throws: SnapshotRefusal.sectionHashDiffers(victim)) {
+            try world.verifier().assemble(verified, known: known) { _ in nil }
+        }
+    }
+
+    @Test(arguments: ["kind", "name", "size"])
+    func aVerifiedSectionThatAManifestNamesOtherwiseIsRefused(field: String) throws {
+        let honest = sections[0]
+        let section = try SnapshotVerifier.section(of: honest.reference, bytes: honest.bytes)
+        let reference = SectionReference(
+            kind: field == "kind" ? .denied : honest.reference.kind,
+            name: field == "name" ? "shop/other" : honest.reference.name,
+            hash: honest.reference.hash,
+            byteCount: honest.reference.byteCount + (field == "size" ? 1 : 0)
+        )
+        let manifest = Manifest(
+            trustDomain: world.trustDomain,
+            agent: world.agent,
+            epoch: 1,
+            revision: 5,
+            previous: nil,
+            issued: World.now,
+            expires: World.now + .seconds(600),
+            trustVersion: 1,
+            trustHash: world.trust.hash,
+            sections: [reference]
+        )
+        let encoded = try manifest.signed(by: world.snapshotKey).encoded
+        let acceptance = try world.verifier().verify(encoded, origin: .received, now: World.now)
+        guard case .accepted(let verified) = acceptance else {
+            Issue.record("the manifest is refused")
+            return
+        }
+        #expect(throws: SnapshotRefusal.self) {
+            try world.verifier().assemble(verified, known: [reference.hash: section]) { _ in
+                honest.bytes
+            }
+        }
+    }
+
+    @Test func aManifestHasTheSpellingOfItsDocument() throws {
+        var manifest = world.manifest(revision: 5, sections: sections)
+        manifest.previous = SHA256.digest(of: [1])
+        manifest.auditHeads = [
+            Manifest.AuditHeadNote(
+                writer: "host \"1\"\\\n",
+                sequence: .max >> 1,
+                hash: SHA256.digest(of: [2])
+            )
+        ]
+        let document = try JSON.parse(manifest.encoded)
+        #expect(JSON.canonical(document) == manifest.encoded)
+        #expect(try Manifest(encoded: manifest.encoded) == manifest)
+        let list = try #require(document["sections"])
+        #expect(manifest.sectionsHash == SHA256.digest(of: JSON.canonical(list)))
+        let envelope = try manifest.signed(by: world.snapshotKey)
+        #expect(JSON.canonical(try JSON.parse(envelope.encoded)) == envelope.encoded)
+        #expect(try Envelope(encoded: envelope.encoded) == envelope)
+    }
+
+    @Test func aSectionThatIsNamedTwiceIsRefused() throws {
+        let encoded = try world.manifest(revision: 5, sections: sections + [sections[0]])
+            .signed(by: world.snapshotKey).encoded
+        #expect(throws: SnapshotRefusal.self) {
+            try world.verifier().verify(encoded, origin: .received, now: World.now)
         }
     }
 

@@ -12,6 +12,8 @@ package final class PublicKey: @unchecked Sendable, Hashable {
     package let spki: [UInt8]
     /// The key alone: the uncompressed point, the 32 bytes of Ed25519, or a PKCS#1 RSAPublicKey.
     package let keyBytes: [UInt8]
+    /// SHA-256 of the SubjectPublicKeyInfo: the name of this key.
+    package let keyID: SHA256Digest
 
     private let pointer: OpaquePointer
 
@@ -24,15 +26,13 @@ package final class PublicKey: @unchecked Sendable, Hashable {
         kind = key.kind
         spki = key.encoded
         keyBytes = key.keyBytes
+        keyID = SHA256.digest(of: key.encoded)
         unsafe pointer = try Self.load(key)
     }
 
     deinit {
         unsafe EVP_PKEY_free(pointer)
     }
-
-    /// SHA-256 of the SubjectPublicKeyInfo: the name of this key.
-    package var keyID: SHA256Digest { SHA256.digest(of: spki) }
 
     /// Whether `signature` is this key's signature of `message`; false for every malformed one.
     package func isValid(
@@ -106,7 +106,7 @@ package final class PublicKey: @unchecked Sendable, Hashable {
 
     /// Same kind and same bytes.
     package static func == (left: PublicKey, right: PublicKey) -> Bool {
-        left.spki == right.spki
+        left === right || left.spki == right.spki
     }
 
     /// Hashes the encoding.

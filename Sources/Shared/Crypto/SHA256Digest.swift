@@ -14,12 +14,24 @@ package struct SHA256Digest: Hashable, Comparable, Sendable, CustomStringConvert
         self.init(span: bytes.span)
     }
 
-    /// From lower-case or upper-case hexadecimal text of exactly 64 digits, else nil.
-    package init?(hex: String) {
-        guard hex.utf8.count == 2 * Self.byteCount, let bytes = try? Hex.decode(hex) else {
-            return nil
+    /// From hexadecimal text of exactly 64 digits, in lower case unless `allowingUppercase`, else
+    /// nil.
+    package init?(hex: String, allowingUppercase: Bool = true) {
+        let digits = hex.utf8Span.span
+        guard digits.count == 2 * Self.byteCount else { return nil }
+        var words = (UInt64(0), UInt64(0), UInt64(0), UInt64(0))
+        for index in digits.indices {
+            guard
+                let value = Hex.value(of: digits[index], allowingUppercase: allowingUppercase)
+            else { return nil }
+            switch index >> 4 {
+            case 0: words.0 = words.0 << 4 | UInt64(value)
+            case 1: words.1 = words.1 << 4 | UInt64(value)
+            case 2: words.2 = words.2 << 4 | UInt64(value)
+            default: words.3 = words.3 << 4 | UInt64(value)
+            }
         }
-        self.init(bytes)
+        self.words = words
     }
 
     init(span: Span<UInt8>) {
@@ -41,7 +53,22 @@ package struct SHA256Digest: Hashable, Comparable, Sendable, CustomStringConvert
     }
 
     /// Lower-case hexadecimal text.
-    package var hex: String { Hex.encode(bytes) }
+    package var hex: String {
+        unsafe String(unsafeUninitializedCapacity: 2 * Self.byteCount) { text in
+            for index in 0..<2 * Self.byteCount {
+                let word =
+                    switch index >> 4 {
+                    case 0: words.0
+                    case 1: words.1
+                    case 2: words.2
+                    default: words.3
+                    }
+                let shift = UInt64(60 - 4 * (index & 15))
+                unsafe text[index] = Hex.digit(UInt8(truncatingIfNeeded: word >> shift))
+            }
+            return 2 * Self.byteCount
+        }
+    }
 
     /// Lower-case hexadecimal text.
     package var description: String { hex }

@@ -38,7 +38,8 @@ enum CanonicalJSON {
 extension FieldValue {
     /// A SHA-256 hash as 64 lower-case hexadecimal digits.
     func digest() throws(FieldError) -> SHA256Digest {
-        guard let text = document.text, let digest = SHA256Digest(hex: text), digest.hex == text
+        guard let text = document.text,
+            let digest = SHA256Digest(hex: text, allowingUppercase: false)
         else { throw error("this is no hash", hint: "write 64 lower-case hexadecimal digits") }
         return digest
     }
@@ -46,9 +47,10 @@ extension FieldValue {
     /// Bytes as padded base64.
     func bytes(limit: Int) throws(FieldError) -> [UInt8] {
         let text = try string(bytes: 0...(limit / 3 * 4 + 4))
-        guard let bytes = try? Base64.decode(text), bytes.count <= limit,
-            Base64.encode(bytes) == text
-        else { throw error("this is no base64 of that length", hint: "write padded base64") }
+        // Strict: there is one text of given bytes.
+        guard let bytes = try? Base64.decode(text), bytes.count <= limit else {
+            throw error("this is no base64 of that length", hint: "write padded base64")
+        }
         return bytes
     }
 
@@ -131,35 +133,49 @@ package struct Envelope: Hashable, Sendable {
 
     /// The one spelling of this envelope.
     package var encoded: [UInt8] {
-        JSON.canonical(
-            .fields([
-                "payload": .string(Base64.encode(payload)),
-                "payloadType": .string(payloadType),
-                "signatures": .list(
-                    signatures.map { signature in
-                        .fields([
-                            "keyid": .string(signature.keyID.hex),
-                            "sig": .string(Base64.encode(signature.bytes)),
-                        ])
-                    }
-                ),
-            ])
+        var writer = CanonicalWriter(
+            reservingCapacity: payload.count / 3 * 4 + 128 + signatures.count * 200
         )
+        writer.map { map in
+            map.key("payload")
+            map.base64(payload)
+            map.field("payloadType", payloadType)
+            map.key("signatures")
+            map.list(signatures) { list, signature in
+                list.map { map in
+                    map.field("keyid", signature.keyID.hex)
+                    map.key("sig")
+                    map.base64(signature.bytes)
+                }
+            }
+        }
+        return writer.bytes
     }
 
     /// SHA-256 of the payload: by it signed documents refer to each other.
     package var payloadHash: SHA256Digest { SHA256.digest(of: payload) }
 
-    /// The ids of those of `keys` that have validly signed; keys of another kind than Ed25519
-    /// sign nothing here.
-    package func signers(among keys: some Sequence<PublicKey>) -> Set<SHA256Digest> {
+    /// The ids of those of `keys` that have validly signed.
+    ///
+    /// Keys of another kind than Ed25519 sign nothing here. What `memory` holds is not computed again.
+    package func signers(
+        among keys: some Sequence<PublicKey>,
+        remembering memory: SignatureMemory? = nil
+    ) -> Set<SHA256Digest> {
         let image = Self.preAuthenticationEncoding(type: payloadType, payload: payload)
+        let imageHash = memory.map { _ in SHA256.digest(of: image) }
         var signers: Set<SHA256Digest> = []
-        for key in keys where key.kind == .ed25519 {
+        var asked: Set<SHA256Digest> = []
+        // The keys of two trust documents are mostly the same: each is asked once.
+        for key in keys where key.kind == .ed25519 && asked.insert(key.keyID).inserted {
             let keyID = key.keyID
             let isSigned = signatures.contains { signature in
-                signature.keyID == keyID
-                    && key.isValid(signature: signature.bytes, of: image, as: .ed25519)
+                guard signature.keyID == keyID else { return false }
+                func verify() -> Bool {
+                    key.isValid(signature: signature.bytes, of: image, as: .ed25519)
+                }
+                guard let memory, let imageHash else { return verify() }
+                return memory.holds(signature, of: imageHash, verify: verify)
             }
             if isSigned { signers.insert(keyID) }
         }

@@ -7,7 +7,7 @@ package enum Base64 {
 
     /// Decodes strictly: no white space, exact padding, zero trailing bits.
     package static func decode(_ text: String) throws(WireError) -> [UInt8] {
-        try Base64Alphabet.standard.decode(Array(text.utf8))
+        try Base64Alphabet.standard.decode(text.utf8Span.span)
     }
 }
 
@@ -20,7 +20,7 @@ package enum Base64URL {
 
     /// Decodes strictly: no white space, no padding, zero trailing bits.
     package static func decode(_ text: String) throws(WireError) -> [UInt8] {
-        try Base64Alphabet.url.decode(Array(text.utf8))
+        try Base64Alphabet.url.decode(text.utf8Span.span)
     }
 }
 
@@ -52,7 +52,13 @@ struct Base64Alphabet: Sendable {
 
     func encode(_ bytes: [UInt8]) -> [UInt8] {
         var text: [UInt8] = []
-        text.reserveCapacity((bytes.count / 3 + 1) * 4)
+        encode(bytes, to: &text)
+        return text
+    }
+
+    func encode(_ bytes: [UInt8], to text: inout [UInt8]) {
+        let start = text.count
+        text.reserveCapacity(start + (bytes.count / 3 + 1) * 4)
         var index = 0
         while index < bytes.count {
             let left = bytes.count - index
@@ -66,11 +72,10 @@ struct Base64Alphabet: Sendable {
             if left > 2 { text.append(characters[Int(group & 63)]) }
             index += 3
         }
-        while isPadded, text.count % 4 != 0 { text.append(Self.padding) }
-        return text
+        while isPadded, (text.count - start) % 4 != 0 { text.append(Self.padding) }
     }
 
-    func decode(_ text: [UInt8]) throws(WireError) -> [UInt8] {
+    func decode(_ text: Span<UInt8>) throws(WireError) -> [UInt8] {
         var end = text.count
         if isPadded {
             guard text.count % 4 == 0 else {

@@ -42,12 +42,14 @@ package enum Hex {
         return bytes
     }
 
-    static func digit(_ value: UInt8) -> UInt8 {
+    /// The lower-case digit of the low four bits.
+    package static func digit(_ value: UInt8) -> UInt8 {
         let low = value & 15
         return low < 10 ? 0x30 + low : 0x57 + low
     }
 
-    static func value(of character: UInt8, allowingUppercase: Bool = true) -> UInt8? {
+    /// The value of one digit, or nil for what is none.
+    package static func value(of character: UInt8, allowingUppercase: Bool = true) -> UInt8? {
         switch character {
         case 0x30...0x39: character - 0x30
         case 0x61...0x66: character - 0x57

@@ -97,7 +97,7 @@ package enum PEM {
 
     private static func body(_ text: [UInt8], _ offset: Int) throws(WireError) -> [UInt8] {
         do {
-            return try Base64Alphabet.standard.decode(text)
+            return try Base64Alphabet.standard.decode(text.span)
         } catch {
             throw malformed(offset, "the block before this line is not strict base64")
         }

@@ -99,7 +99,7 @@ import Wire
         var kinds: Set<SectionKind> = []
         for reference in references {
             let bytes = try #require(sections[reference.hash])
-            let content = try SnapshotVerifier.content(of: reference, bytes: bytes)
+            let content = try SnapshotVerifier.section(of: reference, bytes: bytes).content
             kinds.insert(content.kind)
             #expect(try EncodedSection(checking: content).bytes == bytes, "\(content.kind)")
         }

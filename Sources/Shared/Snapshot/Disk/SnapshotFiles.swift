@@ -82,12 +82,14 @@ package enum SnapshotFiles {
     ///   - agent: the only agent whose snapshot counts.
     ///   - trustDomain: the only trust domain that counts.
     ///   - now: for the key's validity alone; an expired snapshot is restored.
+    ///   - memory: of signatures that were verified before in this process.
     ///   - read: gives the bytes of a file, or nil where there is none.
     /// - Returns: what can be enforced, and what was wrong.
     package static func restore(
         agent: AgentName,
         trustDomain: TrustDomain,
         now: Timestamp,
+        remembering memory: SignatureMemory? = nil,
         read: (String) -> [UInt8]?
     ) -> Restoration {
         var faults: [String] = []
@@ -103,7 +105,8 @@ package enum SnapshotFiles {
             let trust = try? TrustAnchor.first(
                 envelope,
                 trustDomain: trustDomain,
-                pinnedHash: nil
+                pinnedHash: nil,
+                remembering: memory
             )
         else {
             faults.append("\(trustName) is refused")
@@ -113,7 +116,12 @@ package enum SnapshotFiles {
             if mark != nil { faults.append("\(manifestName) is missing") }
             return Restoration(trust: trust, mark: mark, snapshot: nil, faults: faults)
         }
-        let verifier = SnapshotVerifier(agent: agent, trust: trust, mark: mark)
+        let verifier = SnapshotVerifier(
+            agent: agent,
+            trust: trust,
+            mark: mark,
+            remembering: memory
+        )
         var sections: [SHA256Digest: [UInt8]] = [:]
         do throws(SnapshotRefusal) {
             let acceptance = try verifier.verify(manifest, origin: .restored, now: now)

@@ -38,14 +38,17 @@ package struct VerifiedManifest: Hashable, Sendable {
     package let manifest: Manifest
     /// As it was signed: what is stored.
     package let envelope: Envelope
+    /// The one spelling of the envelope.
+    package let encoded: [UInt8]
+    /// SHA-256 of the manifest.
+    package let hash: SHA256Digest
 
-    fileprivate init(manifest: Manifest, envelope: Envelope) {
+    fileprivate init(manifest: Manifest, envelope: Envelope, encoded: [UInt8]) {
         self.manifest = manifest
         self.envelope = envelope
+        self.encoded = encoded
+        hash = envelope.payloadHash
     }
-
-    /// SHA-256 of the manifest.
-    package var hash: SHA256Digest { envelope.payloadHash }
 
     /// What to remember once it is enforced.
     package var mark: SnapshotMark {
@@ -56,6 +59,34 @@ package struct VerifiedManifest: Hashable, Sendable {
             sectionsHash: manifest.sectionsHash,
             issued: manifest.issued
         )
+    }
+}
+
+/// What a section says whose bytes were found to be those that its hash names.
+///
+/// Only `SnapshotVerifier` makes one; it spares reading the same bytes for every manifest that names
+/// them.
+package struct VerifiedSection: Hashable, Sendable {
+    /// What the bytes say.
+    package let content: SectionContent
+    /// SHA-256 of the bytes.
+    let hash: SHA256Digest
+    /// How many bytes there were.
+    let byteCount: Int
+
+    fileprivate init(content: SectionContent, hash: SHA256Digest, byteCount: Int) {
+        self.content = content
+        self.hash = hash
+        self.byteCount = byteCount
+    }
+
+    /// Refuses to stand for what a manifest names otherwise.
+    fileprivate func check(_ reference: SectionReference) throws(SnapshotRefusal) {
+        guard hash == reference.hash else { throw .sectionHashDiffers(reference.hash) }
+        guard byteCount == reference.byteCount else { throw .sectionSizeDiffers(reference.hash) }
+        guard content.kind == reference.kind, content.name == reference.name else {
+            throw .sectionMisnamed(reference.hash)
+        }
     }
 }
 
@@ -90,13 +121,17 @@ package struct SnapshotVerifier: Sendable {
     package var mark: SnapshotMark?
     /// Whether the snapshot of the mark was lost, so that it must be taken again.
     package var isSnapshotLost: Bool
+    /// What was verified before in this process; nil where the same is hardly shown twice.
+    let memory: SignatureMemory?
 
     package init(
         agent: AgentName,
         trust: TrustAnchor,
         mark: SnapshotMark?,
-        isSnapshotLost: Bool = false
+        isSnapshotLost: Bool = false,
+        remembering memory: SignatureMemory? = nil
     ) {
+        self.memory = memory
         self.agent = agent
         self.trust = trust
         self.mark = mark
@@ -128,7 +163,9 @@ package struct SnapshotVerifier: Sendable {
         let byteCount = manifest.sections.reduce(0) { $0 + $1.byteCount }
         guard byteCount <= Self.sectionsByteCountMax else { throw .tooLarge(byteCount: byteCount) }
         guard try checkOrder(of: manifest, origin: origin) else { return .unchanged }
-        return .accepted(VerifiedManifest(manifest: manifest, envelope: envelope))
+        return .accepted(
+            VerifiedManifest(manifest: manifest, envelope: envelope, encoded: encoded)
+        )
     }
 
     private func signers(
@@ -138,7 +175,7 @@ package struct SnapshotVerifier: Sendable {
         let named = Set(envelope.signatures.map(\.keyID))
         let known = trust.document.snapshotKeys.filter { named.contains($0.key.keyID) }
         guard !known.isEmpty else { throw .unknownKey }
-        let signers = envelope.signers(among: known.map(\.key))
+        let signers = envelope.signers(among: known.map(\.key), remembering: memory)
         let keys = known.filter { signers.contains($0.key.keyID) }
         guard !keys.isEmpty else { throw .badSignature }
         return keys
@@ -197,26 +234,34 @@ package struct SnapshotVerifier: Sendable {
     ///
     /// - Parameters:
     ///   - manifest: from `verify`.
+    ///   - known: sections that were verified before, by their hash.
     ///   - section: gives the bytes of a section, or nil where there are none.
     /// - Returns: the immutable value that reactors hold.
     /// - Throws: the first section that is missing or not what the manifest says.
     package func assemble(
         _ manifest: VerifiedManifest,
+        known: [SHA256Digest: VerifiedSection] = [:],
         section: (SHA256Digest) -> [UInt8]?
     ) throws(SnapshotRefusal) -> ValidatedSnapshot {
-        var contents: [SectionContent] = []
+        var sections: [VerifiedSection] = []
+        sections.reserveCapacity(manifest.manifest.sections.count)
         for reference in manifest.manifest.sections {
+            if let verified = known[reference.hash] {
+                try verified.check(reference)
+                sections.append(verified)
+                continue
+            }
             guard let bytes = section(reference.hash) else { throw .sectionMissing(reference.hash) }
-            contents.append(try Self.content(of: reference, bytes: bytes))
+            sections.append(try Self.section(of: reference, bytes: bytes))
         }
-        return ValidatedSnapshot(manifest: manifest, contents: contents)
+        return ValidatedSnapshot(manifest: manifest, sections: sections)
     }
 
     /// Checks one section against the manifest and reads it.
-    package static func content(
+    package static func section(
         of reference: SectionReference,
         bytes: [UInt8]
-    ) throws(SnapshotRefusal) -> SectionContent {
+    ) throws(SnapshotRefusal) -> VerifiedSection {
         guard bytes.count == reference.byteCount else { throw .sectionSizeDiffers(reference.hash) }
         guard SHA256.digest(of: bytes) == reference.hash else {
             throw .sectionHashDiffers(reference.hash)
@@ -227,9 +272,12 @@ package struct SnapshotVerifier: Sendable {
         } catch {
             throw .sectionMalformed(reference.hash, error)
         }
-        guard content.kind == reference.kind, content.name == reference.name else {
-            throw .sectionMisnamed(reference.hash)
-        }
-        return content
+        let verified = VerifiedSection(
+            content: content,
+            hash: reference.hash,
+            byteCount: bytes.count
+        )
+        try verified.check(reference)
+        return verified
     }
 }

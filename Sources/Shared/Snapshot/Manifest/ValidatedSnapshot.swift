@@ -1,3 +1,4 @@
+import Crypto
 package import Mesh
 package import Wire
 
@@ -51,9 +52,12 @@ package struct ValidatedSnapshot: Sendable {
     package let denials: [DeniedSection]
     /// Certificates that count no longer, of others and of our own.
     package let revocations: Revocations
+    /// What it was made of, for the next snapshot, which mostly names the same.
+    let sections: [SHA256Digest: VerifiedSection]
 
-    init(manifest: VerifiedManifest, contents: [SectionContent]) {
+    init(manifest: VerifiedManifest, sections: [VerifiedSection]) {
         self.manifest = manifest
+        self.sections = Dictionary(sections.map { ($0.hash, $0) }) { first, _ in first }
         let trustDomain = manifest.manifest.trustDomain
         let agent = manifest.manifest.agent
         var inbound: [ServiceName: Inbound] = [:]
@@ -62,8 +66,8 @@ package struct ValidatedSnapshot: Sendable {
         var upstreams: [Upstream] = []
         var denials: [DeniedSection] = []
         var revocations = Revocations.none
-        for content in contents {
-            switch content {
+        for section in sections {
+            switch section.content {
             case .inbound(let section):
                 inbound[section.service] = .enforced(
                     InboundPolicy(

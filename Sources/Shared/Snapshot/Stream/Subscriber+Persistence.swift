@@ -15,7 +15,7 @@ extension Subscriber {
         // What is being fetched was signed with keys that may just have been taken away.
         if case .fetching(let fetch) = step {
             step = .idle
-            if queuedManifest == nil { queuedManifest = fetch.manifest.envelope.encoded }
+            if queuedManifest == nil { queuedManifest = fetch.manifest.encoded }
         }
         var actions: [Action] = [.adoptTrust(next)]
         for encoded in waiting { actions += trustReceived(encoded) }
@@ -60,10 +60,11 @@ extension Subscriber {
     package mutating func persisted() -> [Action] {
         guard case .persisting(let snapshot, let sections) = step else { return [] }
         self.sections = sections
+        verified = snapshot.sections
         fetched = [:]
         unpersistedManifest = nil
         diskBackoff.succeeded()
-        head = snapshot.manifest.envelope.encoded
+        head = snapshot.manifest.encoded
         verifier.mark = snapshot.mark
         verifier.isSnapshotLost = false
         step = .applying(snapshot)
@@ -73,7 +74,7 @@ extension Subscriber {
     /// The snapshot could not be brought to disk; the one before still holds.
     package mutating func persistFailed(_ reason: String, now: Timestamp) -> [Action] {
         guard case .persisting(let snapshot, _) = step else { return [] }
-        unpersistedManifest = snapshot.manifest.envelope.encoded
+        unpersistedManifest = snapshot.manifest.encoded
         return refuse(snapshot.manifest.hash, "not_persisted", reason) + planRetry()
             + resume(now: now)
     }

@@ -58,6 +58,8 @@ package struct Subscriber: Sendable {
     var verifier: SnapshotVerifier
     var head: [UInt8]?
     var sections: [SHA256Digest: [UInt8]]
+    /// What `sections` and `fetched` say, as far as it was read in this process.
+    var verified: [SHA256Digest: VerifiedSection]
     /// Whole sections of a manifest that is not enforced yet.
     var fetched: [SHA256Digest: [UInt8]] = [:]
     var step = Step.idle
@@ -80,6 +82,7 @@ package struct Subscriber: Sendable {
     ///   - trust: the trust document that is held.
     ///   - mark: the floor, even if the snapshot itself was lost.
     ///   - restored: what is enforced already, with the bytes of its sections.
+    ///   - memory: of signatures that were verified before in this process.
     ///   - serverCount: how many servers the agent knows, at least one.
     package init(
         agent: AgentName,
@@ -88,6 +91,7 @@ package struct Subscriber: Sendable {
         trust: TrustAnchor,
         mark: SnapshotMark?,
         restored: (value: ValidatedSnapshot, sections: [SHA256Digest: [UInt8]])?,
+        remembering memory: SignatureMemory? = nil,
         serverCount: Int
     ) {
         precondition(serverCount > 0, "an agent without a server cannot subscribe")
@@ -98,9 +102,11 @@ package struct Subscriber: Sendable {
             agent: agent,
             trust: trust,
             mark: mark,
-            isSnapshotLost: restored == nil
+            isSnapshotLost: restored == nil,
+            remembering: memory
         )
-        head = restored?.value.manifest.envelope.encoded
+        head = restored?.value.manifest.encoded
+        verified = restored?.value.sections ?? [:]
         sections = restored?.sections ?? [:]
     }
 
@@ -194,7 +200,7 @@ package struct Subscriber: Sendable {
         }
         fetch.partial = nil
         do {
-            _ = try SnapshotVerifier.content(of: reference, bytes: bytes)
+            verified[chunk.hash] = try SnapshotVerifier.section(of: reference, bytes: bytes)
         } catch {
             return refuse(fetch.manifest.hash, error.code, "\(error)")
         }
@@ -222,7 +228,10 @@ package struct Subscriber: Sendable {
             return []
         }
         do {
-            let next = try verifier.trust.succeeded(by: try Envelope(encoded: encoded))
+            let next = try verifier.trust.succeeded(
+                by: try Envelope(encoded: encoded),
+                remembering: verifier.memory
+            )
             guard next.hash != verifier.trust.hash else { return [] }
             pendingTrust = next
             return [.persistTrust(next)]
@@ -259,6 +268,7 @@ package struct Subscriber: Sendable {
         unpersistedManifest = nil
         let named = Set(manifest.manifest.sections.map(\.hash))
         fetched = fetched.filter { named.contains($0.key) }
+        verified = verified.filter { sections[$0.key] != nil || fetched[$0.key] != nil }
         var missing: [SHA256Digest: SectionReference] = [:]
         var order: [SHA256Digest] = []
         for reference in manifest.manifest.sections
@@ -276,7 +286,9 @@ package struct Subscriber: Sendable {
     private mutating func assemble(_ manifest: VerifiedManifest) -> [Action] {
         let snapshot: ValidatedSnapshot
         do throws(SnapshotRefusal) {
-            snapshot = try verifier.assemble(manifest) { sections[$0] ?? fetched[$0] }
+            snapshot = try verifier.assemble(manifest, known: verified) {
+                sections[$0] ?? fetched[$0]
+            }
         } catch {
             return refuse(manifest.hash, error.code, "\(error)")
         }
@@ -285,7 +297,7 @@ package struct Subscriber: Sendable {
             next[reference.hash] = sections[reference.hash] ?? fetched[reference.hash]
         }
         let stored = StoredSnapshot(
-            manifest: manifest.envelope.encoded,
+            manifest: manifest.encoded,
             mark: manifest.mark,
             added: next.filter { sections[$0.key] == nil },
             removed: Set(sections.keys).subtracting(next.keys)

@@ -31,12 +31,13 @@ package struct TrustAnchor: Hashable, Sendable {
     package static func first(
         _ envelope: Envelope,
         trustDomain: TrustDomain,
-        pinnedHash: SHA256Digest?
+        pinnedHash: SHA256Digest?,
+        remembering memory: SignatureMemory? = nil
     ) throws(TrustRefusal) -> TrustAnchor {
         if let pinnedHash, envelope.payloadHash != pinnedHash { throw .wrongHash }
         let document = try decode(envelope)
         guard document.trustDomain == trustDomain else { throw .foreignTrustDomain }
-        try checkSignatures(of: envelope, for: document, after: nil)
+        try checkSignatures(of: envelope, for: document, after: nil, memory)
         return TrustAnchor(document: document, envelope: envelope)
     }
 
@@ -44,7 +45,10 @@ package struct TrustAnchor: Hashable, Sendable {
     ///
     /// - Returns: the anchor to hold from now on; the held one itself when it was shown again.
     /// - Throws: why the held one stays.
-    package func succeeded(by envelope: Envelope) throws(TrustRefusal) -> TrustAnchor {
+    package func succeeded(
+        by envelope: Envelope,
+        remembering memory: SignatureMemory? = nil
+    ) throws(TrustRefusal) -> TrustAnchor {
         let next = try Self.decode(envelope)
         guard next.trustDomain == document.trustDomain else { throw .foreignTrustDomain }
         guard next.version >= document.version else {
@@ -57,7 +61,7 @@ package struct TrustAnchor: Hashable, Sendable {
         guard next.epoch >= document.epoch else {
             throw .olderEpoch(held: document.epoch, shown: next.epoch)
         }
-        try Self.checkSignatures(of: envelope, for: next, after: document)
+        try Self.checkSignatures(of: envelope, for: next, after: document, memory)
         return TrustAnchor(document: next, envelope: envelope)
     }
 
@@ -73,9 +77,13 @@ package struct TrustAnchor: Hashable, Sendable {
     private static func checkSignatures(
         of envelope: Envelope,
         for next: TrustDocument,
-        after held: TrustDocument?
+        after held: TrustDocument?,
+        _ memory: SignatureMemory?
     ) throws(TrustRefusal) {
-        let signers = envelope.signers(among: next.trustKeys + (held?.trustKeys ?? []))
+        let signers = envelope.signers(
+            among: next.trustKeys + (held?.trustKeys ?? []),
+            remembering: memory
+        )
         guard let quorum = next.quorum, quorum.admits(signedBy: signers, after: held?.quorum) else {
             throw .notEnoughSignatures
         }

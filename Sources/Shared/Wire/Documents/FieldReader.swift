@@ -15,6 +15,7 @@ package struct FieldReader: Sendable {
     /// The map itself.
     package let value: FieldValue
     private let entries: [Document.Entry]
+    private let place: FieldPath
     private var known: [String] = []
 
     /// Starts reading a map.
@@ -27,6 +28,7 @@ package struct FieldReader: Sendable {
         }
         self.value = value
         self.entries = entries
+        place = value.place
         known.reserveCapacity(entries.count)
     }
 
@@ -42,10 +44,17 @@ package struct FieldReader: Sendable {
     /// The value of a field, or nil when it is absent or null.
     package mutating func optional(_ name: String) -> FieldValue? {
         known.append(name)
-        guard let entry = entries.first(where: { $0.key == name }), !entry.value.isNull else {
-            return nil
+        // Without a copy of every entry on the way.
+        for index in entries.indices where entries[index].key == name {
+            guard !entries[index].value.isNull else { return nil }
+            return FieldValue(
+                entries[index].value,
+                .field(entries[index].key),
+                of: place,
+                unknownFields: value.unknownFields
+            )
         }
-        return value.field(entry)
+        return nil
     }
 
     /// The value of a field that must be there.

@@ -8,7 +8,9 @@ package struct FieldValue: Sendable {
     package static let elementsMax = 10_000
 
     package let document: Document
-    private let place: FieldPath
+    /// Where the map or list that holds it stands, and which of its values it is.
+    private let base: FieldPath
+    private let step: FieldPath.Step?
     /// What readers below this value do with fields that nobody asked for.
     package let unknownFields: FieldReader.UnknownFields
 
@@ -17,22 +19,26 @@ package struct FieldValue: Sendable {
         path: String = "",
         unknownFields: FieldReader.UnknownFields = .refused
     ) {
-        self.init(document, at: .named(path), unknownFields: unknownFields)
+        self.init(document, nil, of: .named(path), unknownFields: unknownFields)
     }
 
-    init(_ document: Document, at place: FieldPath, unknownFields: FieldReader.UnknownFields) {
+    init(
+        _ document: Document,
+        _ step: FieldPath.Step?,
+        of base: FieldPath,
+        unknownFields: FieldReader.UnknownFields
+    ) {
         self.document = document
-        self.place = place
+        self.base = base
+        self.step = step
         self.unknownFields = unknownFields
     }
 
+    /// Where it stands, for the values in it: made once for all of them.
+    var place: FieldPath { step.map { .value($0, of: base) } ?? base }
+
     /// The field from the top of the document, such as `sources[2].name`.
     package var path: String { place.text }
-
-    /// The value of one of its fields.
-    func field(_ entry: Document.Entry) -> FieldValue {
-        FieldValue(entry.value, at: .field(entry.key, of: place), unknownFields: unknownFields)
-    }
 
     /// An error about this value, for rules of the caller; neither text may hold the value itself.
     package func error(_ problem: String, hint: String) -> FieldError {
@@ -50,10 +56,16 @@ package struct FieldValue: Sendable {
                 hint: "between \(bytes.lowerBound) and \(bytes.upperBound) bytes are allowed"
             )
         }
-        guard !text.utf8.contains(0) else {
+        guard !Self.holdsNUL(text) else {
             throw error("the text holds a NUL character", hint: "remove it")
         }
         return text
+    }
+
+    private static func holdsNUL(_ text: String) -> Bool {
+        let span = text.utf8Span.span
+        for index in span.indices where span[index] == 0 { return true }
+        return false
     }
 
     /// A truth value; `yes`, `on` or a quoted "true" is refused.
@@ -158,8 +170,9 @@ package struct FieldValue: Sendable {
         guard items.count <= limit else {
             throw error("the list is too long", hint: "at most \(limit) elements are allowed")
         }
+        let place = place
         return items.enumerated().map { index, item in
-            FieldValue(item, at: .element(index, of: place), unknownFields: unknownFields)
+            FieldValue(item, .element(index), of: place, unknownFields: unknownFields)
         }
     }
 
@@ -178,7 +191,16 @@ package struct FieldValue: Sendable {
         guard entries.count <= limit else {
             throw error("the map is too large", hint: "at most \(limit) keys are allowed")
         }
-        return entries.map { ($0.key, field($0)) }
+        let place = place
+        return entries.map { entry in
+            let value = FieldValue(
+                entry.value,
+                .field(entry.key),
+                of: place,
+                unknownFields: unknownFields
+            )
+            return (entry.key, value)
+        }
     }
 
     /// A map from texts to texts, at most `limit` keys.
@@ -208,16 +230,21 @@ package struct FieldValue: Sendable {
 
 /// Where a value stands in its document; put into words only for a complaint.
 indirect enum FieldPath: Sendable {
+    /// From a map or list to one of its values.
+    enum Step: Sendable {
+        case field(String)
+        case element(Int)
+    }
+
     case named(String)
-    case field(String, of: FieldPath)
-    case element(Int, of: FieldPath)
+    case value(Step, of: FieldPath)
 
     /// Such as `sources[2].name`.
     var text: String {
         switch self {
         case .named(let text): text
-        case .field(let name, let parent): FieldReader.path(parent.text, name)
-        case .element(let index, let parent): "\(parent.text)[\(index)]"
+        case .value(.field(let name), let parent): FieldReader.path(parent.text, name)
+        case .value(.element(let index), let parent): "\(parent.text)[\(index)]"
         }
     }
 }

@@ -31,13 +31,15 @@ struct JSONWriter {
         }
     }
 
+    private mutating func write(_ text: String) { Self.append(text, to: &bytes) }
+
     /// The string in quotes, with no escapes but the needed ones.
-    mutating func write(_ text: String) {
+    static func append(_ text: String, to bytes: inout [UInt8]) {
         bytes.append(0x22)
-        if Self.isVerbatim(text) {
+        if isVerbatim(text) {
             bytes.append(contentsOf: text.utf8)
         } else {
-            for byte in text.utf8 { writeEscaped(byte) }
+            for byte in text.utf8 { appendEscaped(byte, to: &bytes) }
         }
         bytes.append(0x22)
     }
@@ -71,7 +73,7 @@ struct JSONWriter {
         return true
     }
 
-    private mutating func writeEscaped(_ byte: UInt8) {
+    private static func appendEscaped(_ byte: UInt8, to bytes: inout [UInt8]) {
         switch byte {
         case 0x22, 0x5C: bytes += [0x5C, byte]
         case 0x08: bytes += [0x5C, 0x62]

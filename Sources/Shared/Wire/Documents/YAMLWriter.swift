@@ -89,9 +89,7 @@ struct YAMLWriter {
             bytes.append(contentsOf: text.utf8)
             return
         }
-        var writer = JSONWriter(order: .given, layout: .compact)
-        writer.write(text)
-        bytes.append(contentsOf: writer.bytes)
+        JSONWriter.append(text, to: &bytes)
     }
 
     /// Whether every reader takes the bare text for text: a word that starts with a letter.
