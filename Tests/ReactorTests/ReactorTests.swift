@@ -190,6 +190,29 @@ struct ReactorTests {
         #expect(turns == 3)
     }
 
+    @Test func whatIsDoneAsideGivesItsResultOrItsError() async throws {
+        let thread = try ReactorThread(name: "aside")
+        defer { thread.stop() }
+        let reactor = thread.reactor
+        let outcome = await Task(executorPreference: reactor) { () async -> [Bool] in
+            var results: [Bool] = []
+            do throws(DeadlineExceeded) {
+                results.append(
+                    try await reactor.aside { () async throws(DeadlineExceeded) in
+                        reactor.isCurrent
+                    }
+                )
+                _ = try await reactor.aside { () async throws(DeadlineExceeded) -> Bool in
+                    throw DeadlineExceeded()
+                }
+            } catch {
+                results.append(error == DeadlineExceeded())
+            }
+            return results
+        }.value
+        #expect(outcome == [true, true])
+    }
+
     @Test func postedWorkRunsInOrderFromManyThreads() throws {
         let thread = try ReactorThread(name: "posted")
         let lists = Confined([Int: [Int]](), to: thread.reactor)

@@ -19,6 +19,13 @@ package final class Reactor: @unchecked Sendable {
     static let timersPerTurnMax = 1_024
     /// How often the job queue is emptied per turn before descriptors get their chance again.
     static let jobRoundsPerTurnMax = 8
+    /// How long a turn delivers events, and how long all of it may last until no more jobs are begun;
+    /// what is left comes first in the next turn, after a look at the descriptors.
+    static let (eventsSlice, turnSlice) = (Duration.milliseconds(3), Duration.milliseconds(6))
+    /// Of those who give way so many go on in one turn, however much others have to do.
+    static let patientsPerTurn = 4
+    /// Events, timers or jobs between two looks at the clock.
+    private static let itemsPerLook = 4
     /// Bytes of one scratch buffer: 64 KiB of plaintext with room for its TLS records, and more.
     package static let scratchByteCount = 80 * 1_024
     /// How deep `withScratch` may nest.
@@ -39,10 +46,15 @@ package final class Reactor: @unchecked Sendable {
     var deferred: [(Reactor) -> Void] = []
     var jobs: [UnownedJob] = []
     private var runningJobs: [UnownedJob] = []
+    private var runningJobsDone = 0
     private var runningRevisits: [DescriptorToken] = []
     var mailWaits = false
     private var stopRequested = false
     private let events: UnsafeMutablePointer<clinux_event>
+    /// Who gives way: those who have begun already, and the others.
+    var patients = (begun: PatientQueue(), fresh: PatientQueue())
+    /// Events at the front of `events` that the last turn had no time for.
+    private var eventsLeft = 0
     var scratches = ScratchBuffers()
     var ownerLookup = SocketOwnerLookup()
 
@@ -133,27 +145,20 @@ extension Reactor {
     }
 
     private func turn() {
-        let count = unsafe clinux_epoll_wait(
+        let taken = unsafe clinux_epoll_wait(
             epoll.number,
-            events,
-            Int32(Self.eventsPerTurnMax),
+            events + eventsLeft,
+            Int32(Self.eventsPerTurnMax - eventsLeft),
             waitMilliseconds()
         )
-        precondition(count >= 0, "epoll_wait refused its own descriptor")
+        precondition(taken >= 0, "epoll_wait refused its own descriptor")
         now = .now
-        for index in 0..<Int(count) {
-            let event = unsafe events[index]
-            let token = DescriptorToken(rawValue: event.token)
-            if token == .wake {
-                mailWaits = true
-            } else {
-                deliver(event.events, to: token)
-            }
-        }
+        deliverEvents(eventsLeft + Int(taken))
         fireTimers()
         if mailWaits { takeMail() }
         runJobs()
         runDeferred()
+        admitPatients()
         noteTurn()
     }
 
@@ -166,9 +171,34 @@ extension Reactor {
         }
     }
 
+    /// Delivers the events that were taken, as many as there is time for.
+    private func deliverEvents(_ count: Int) {
+        var index = 0
+        while index < count {
+            let event = unsafe events[index]
+            let token = DescriptorToken(rawValue: event.token)
+            if token == .wake {
+                mailWaits = true
+            } else {
+                deliver(event.events, to: token)
+            }
+            index += 1
+            if index % Self.itemsPerLook == 0, isOver(Self.eventsSlice) { break }
+        }
+        eventsLeft = count - index
+        if eventsLeft > 0 { unsafe events.update(from: events + index, count: eventsLeft) }
+    }
+
+    private func isOver(_ slice: Duration) -> Bool { now.duration(to: .now) >= slice }
+
     /// 0 while work is queued, else the time to the next timer, at most an hour.
     private func waitMilliseconds() -> Int32 {
-        if mailWaits || !revisits.isEmpty || !deferred.isEmpty || !jobs.isEmpty { return 0 }
+        let hasJobs = !jobs.isEmpty || runningJobsDone < runningJobs.count
+        if mailWaits || !revisits.isEmpty || !deferred.isEmpty || hasJobs || eventsLeft > 0
+            || hasPatients
+        {
+            return 0
+        }
         guard let next = timers.nextCheck else { return -1 }
         let remaining = now.duration(to: next).components
         if remaining.seconds < 0 || remaining.attoseconds < 0 { return 0 }
@@ -184,9 +214,10 @@ extension Reactor {
     }
 
     private func fireTimers() {
-        for _ in 0..<Self.timersPerTurnMax {
+        for count in 1...Self.timersPerTurnMax {
             guard let (token, handler) = timers.popExpired(now: now) else { return }
             handler.timerFired(token, on: self)
+            if count % Self.itemsPerLook == 0, isOver(Self.turnSlice) { return }
         }
     }
 
@@ -205,16 +236,19 @@ extension Reactor {
         let serial = unsafe asUnownedSerialExecutor()
         let task = unsafe asUnownedTaskExecutor()
         for _ in 0..<Self.jobRoundsPerTurnMax {
-            guard !jobs.isEmpty else { return }
-            // The two arrays change places, so that a busy loop allocates nothing for its queue.
-            swap(&runningJobs, &jobs)
-            var index = 0
-            while index < runningJobs.count {
-                let job = runningJobs[index]
-                index += 1
-                unsafe job.runSynchronously(isolatedTo: serial, taskExecutor: task)
+            if runningJobsDone == runningJobs.count {
+                runningJobs.removeAll(keepingCapacity: true)
+                runningJobsDone = 0
+                guard !jobs.isEmpty else { return }
+                // The two arrays change places, so that a busy loop allocates nothing for its queue.
+                swap(&runningJobs, &jobs)
             }
-            runningJobs.removeAll(keepingCapacity: true)
+            while runningJobsDone < runningJobs.count {
+                let job = runningJobs[runningJobsDone]
+                runningJobsDone += 1
+                unsafe job.runSynchronously(isolatedTo: serial, taskExecutor: task)
+                if runningJobsDone % Self.itemsPerLook == 0, isOver(Self.turnSlice) { return }
+            }
         }
     }
 

@@ -33,6 +33,23 @@ extension Reactor {
         try? await sleep(for: .zero)
     }
 
+    /// Lets everybody else go first; before a costly step that may come a thousand times at once,
+    /// such as one of a handshake.
+    ///
+    /// On the reactor's thread. Whoever has begun goes on before whoever has not, so that of many
+    /// some are through early. While nothing is to be done it returns at once.
+    package func giveWay(hasBegun: Bool) async {
+        preconditionOnReactor()
+        guard hasPatients || now.duration(to: .now) >= Self.unhurried else { return }
+        await withCheckedContinuation { continuation in
+            if hasBegun {
+                patients.begun.append(continuation)
+            } else {
+                patients.fresh.append(continuation)
+            }
+        }
+    }
+
     /// Suspends the task until an instant.
     ///
     /// From any task; ends early with an error when cancelled.
@@ -46,6 +63,22 @@ extension Reactor {
             post { _ in suspension.finish(true) }
         }
         if isCancelled { throw CancellationError() }
+    }
+
+    /// Does what a long-lived task does but once in a task of its own, which is not cancelled with it.
+    ///
+    /// A task keeps the room of the deepest calls that it ever made for as long as it lives; where
+    /// there is one for every connection, that is most of what a quiet one costs.
+    package func aside<Value: Sendable, Failure: Error>(
+        _ work: @escaping @Sendable () async throws(Failure) -> Value
+    ) async throws(Failure) -> Value {
+        try await Task(executorPreference: self) { () async -> Result<Value, Failure> in
+            do throws(Failure) {
+                return .success(try await work())
+            } catch {
+                return .failure(error)
+            }
+        }.value.get()
     }
 
     /// Runs an operation and cancels it when its time is up; it must react to cancellation to end.
@@ -66,6 +99,45 @@ extension Reactor {
                 throw DeadlineExceeded()
             }
             return value
+        }
+    }
+}
+
+/// Tasks that wait for their turn, in their order.
+struct PatientQueue {
+    private var waiting: [CheckedContinuation<Void, Never>] = []
+    private var done = 0
+
+    var isEmpty: Bool { done == waiting.count }
+
+    mutating func append(_ continuation: CheckedContinuation<Void, Never>) {
+        waiting.append(continuation)
+    }
+
+    mutating func next() -> CheckedContinuation<Void, Never>? {
+        guard done < waiting.count else { return nil }
+        defer {
+            done += 1
+            if done == waiting.count {
+                waiting = []
+                done = 0
+            }
+        }
+        return waiting[done]
+    }
+}
+
+extension Reactor {
+    /// A turn that is younger has room for a costly step.
+    private static let unhurried = Duration.milliseconds(1)
+
+    var hasPatients: Bool { !patients.begun.isEmpty || !patients.fresh.isEmpty }
+
+    /// Lets some of those who gave way go on.
+    func admitPatients() {
+        for _ in 0..<Self.patientsPerTurn {
+            guard let next = patients.begun.next() ?? patients.fresh.next() else { return }
+            next.resume()
         }
     }
 }

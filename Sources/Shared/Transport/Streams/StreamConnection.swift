@@ -69,14 +69,18 @@ package actor StreamConnection: ReactorBound {
     package func handshake(deadline: Reactor.Instant) async throws(StreamError) {
         port.startHandshake()
         try await sendUnsent(.handshake) { _ in deadline }
+        var hasBegun = false
         while port.isHandshaking {
             switch port.receive() {
             case .bytes(let bytes):
                 early += bytes
             case .progress:
-                break
+                hasBegun = true
             case .wouldBlock:
                 try await wait(.handshake, deadline: deadline)
+                // Each step costs as much as a hundred frames of those who are connected.
+                await reactor.giveWay(hasBegun: hasBegun)
+                guard !isClosed else { throw .closed }
             case .end:
                 break
             case .failed(let error):
