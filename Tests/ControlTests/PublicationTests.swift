@@ -119,4 +119,43 @@ import Wire
             await agent.disconnect()
         }
     }
+
+    @Test func manifestsAreStoredTogetherAndNoneOverANewerOne() async throws {
+        try await DistributionFixture.with { fixture in
+            _ = try await fixture.addSmallMesh()
+            let hashes = [SHA256.digest(of: [1]), SHA256.digest(of: [2])]
+            func row(_ agent: String, _ revision: Int64, _ hashes: [SHA256Digest]) throws
+                -> PublishedManifest
+            {
+                PublishedManifest(
+                    agent: try AgentName(agent),
+                    epoch: 1,
+                    revision: revision,
+                    hash: SHA256.digest(of: Array("\(agent) \(revision)".utf8)),
+                    sectionsHash: SHA256.digest(of: [3]),
+                    sectionHashes: hashes,
+                    envelope: Array("\(revision)".utf8),
+                    issuedAt: Timestamp(secondsSinceEpoch: 1_900_000_000),
+                    expiresAt: Timestamp(secondsSinceEpoch: 1_900_003_600)
+                )
+            }
+            func put(_ rows: [PublishedManifest]) async throws -> [String] {
+                try await fixture.control.write { database in
+                    try await PublicationRepository.put(rows, in: database)
+                }.map(\.text).sorted()
+            }
+            let first = [
+                try row("host-a", 5, hashes), try row("host-b", 7, []), try row("nobody", 1, []),
+            ]
+            #expect(try await put(first) == ["host-a", "host-b"])
+            let second = [try row("host-a", 4, []), try row("host-b", 8, hashes.reversed())]
+            #expect(try await put(second) == ["host-b"])
+            #expect(try await put([]) == [])
+            let agents = try ["host-a", "host-b"].map { try AgentName($0) }
+            let stored = try await fixture.control.read { database in
+                try await PublicationRepository.manifests(of: agents, in: database)
+            }
+            #expect(stored.sorted { $0.agent < $1.agent } == [first[0], second[1]])
+        }
+    }
 }

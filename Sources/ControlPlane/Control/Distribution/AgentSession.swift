@@ -158,7 +158,9 @@ actor AgentSession: ReactorBound {
         isGreeted = true
         await perform(publisher.helloReceived(hello))
         do throws(ControlError) {
-            try await distribution.greeted(self, hello)
+            try await reactor.aside { [distribution] () async throws(ControlError) in
+                try await distribution.greeted(self, hello)
+            }
         } catch {
             await close(
                 StreamRefusal(code: error.code, text: String(error.description.prefix(512)))
@@ -181,7 +183,8 @@ actor AgentSession: ReactorBound {
 
     /// There is a newer trust document.
     func trustChanged(_ anchor: TrustAnchor) async {
-        await perform(publisher.trustChanged(anchor))
+        let actions = publisher.trustChanged(anchor)
+        if !actions.isEmpty { await perform(actions) }
     }
 
     /// Asks again whether the peer is an agent of ours.
@@ -217,16 +220,32 @@ actor AgentSession: ReactorBound {
 
     private func perform(_ actions: [Publisher.Action]) async {
         for action in actions where !isClosing {
-            switch action {
-            case .write(let frame): write(frame, isPublished: true)
-            case .acknowledged(let answer): await distribution.acknowledged(self, answer)
-            case .headShown(let head, let mark):
-                let verdict = await distribution.judge(head: head, mark: mark, of: agent)
-                if verdict == .forged { await perform(publisher.headWasForged()) }
-            case .close(let reason): breach(reason)
-            }
+            if !performAtOnce(action) { await performLater(action) }
         }
         showPending()
+    }
+
+    /// Whether that was possible without waiting for anybody.
+    private func performAtOnce(_ action: Publisher.Action) -> Bool {
+        switch action {
+        case .write(let frame): write(frame, isPublished: true)
+        case .acknowledged(let answer):
+            guard distribution.reactor === reactor else { return false }
+            distribution.assumeIsolated { $0.acknowledged(self, answer) }
+        case .headShown: return false
+        case .close(let reason): breach(reason)
+        }
+        return true
+    }
+
+    private func performLater(_ action: Publisher.Action) async {
+        switch action {
+        case .write, .close: preconditionFailure("nobody waits for this")
+        case .acknowledged(let answer): await distribution.acknowledged(self, answer)
+        case .headShown(let head, let mark):
+            let verdict = await distribution.judge(head: head, mark: mark, of: agent)
+            if verdict == .forged { await perform(publisher.headWasForged()) }
+        }
     }
 
     private func showPending() {

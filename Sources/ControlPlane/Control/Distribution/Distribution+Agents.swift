@@ -27,7 +27,9 @@ extension Distribution {
         }
         let agent: AgentName
         do throws(ControlError) {
-            agent = try await services.agentIdentity(peer)
+            agent = try await connection.reactor.aside { [services] () async throws(ControlError) in
+                try await services.agentIdentity(peer)
+            }
         } catch {
             control.logger.warning(
                 "a peer was refused on the agents' port",
@@ -97,16 +99,13 @@ extension Distribution {
     func greeted(_ session: AgentSession, _ hello: Hello) async throws(ControlError) {
         let agent = session.agent
         guard sessions[agent] === session else { return }
-        let server = control.serverName.text
-        try await control.write { database in
-            try await AgentStateRepository.connected(
-                agent,
-                to: server,
+        try await enter(
+            AgentGreeting(
+                agent: agent,
                 version: hello.software,
-                features: hello.features.map(\.word).sorted(),
-                in: database
+                features: hello.features.map(\.word).sorted()
             )
-        }
+        )
         if let mark = hello.mark {
             answers[agent] = Self.answer(
                 of: agent,
@@ -136,6 +135,39 @@ extension Distribution {
         wake()
         await showHealth(to: agent)
         if let head = hello.head { try await compareAuditHeads(head, of: agent) }
+    }
+
+    /// Brings a greeting to the database, together with those that came while others were on their
+    /// way: at a start everybody comes at once.
+    private func enter(_ greeting: AgentGreeting) async throws(ControlError) {
+        let failure: ControlError? = await withCheckedContinuation { continuation in
+            greetings.append((greeting, continuation))
+            guard !isEntering else { return }
+            isEntering = true
+            Task { await enterGreetings() }
+        }
+        if let failure { throw failure }
+    }
+
+    private func enterGreetings() async {
+        let server = control.serverName.text
+        while !greetings.isEmpty {
+            let batch = greetings
+            greetings = []
+            // Of two connections of one agent the later one counts.
+            let newest = Dictionary(batch.map { ($0.0.agent, $0.0) }) { _, later in later }
+            let entries = newest.values.sorted { $0.agent < $1.agent }
+            var failure: ControlError?
+            do throws(ControlError) {
+                try await control.write { database in
+                    try await AgentStateRepository.connected(entries, to: server, in: database)
+                }
+            } catch {
+                failure = error
+            }
+            for (_, continuation) in batch { continuation.resume(returning: failure) }
+        }
+        isEntering = false
     }
 
     /// Where an agent is reached is its own to say, and a change of configuration.

@@ -137,9 +137,9 @@ extension Distribution {
         )
         var work = Work(settling: unsettled.intersection(batch))
         var stored: [AgentName: StoredManifest] = [:]
-        for row in rows {
-            await reactor.breathe()
-            if let manifest = StoredManifest(row, signedBy: snapshotKeys) {
+        let read = await signer.verified(rows, signedBy: snapshotKeys)
+        for (row, manifest) in zip(rows, read) {
+            if let manifest {
                 stored[row.agent] = manifest
             } else {
                 work.forged.append(row)
@@ -237,20 +237,19 @@ extension Distribution {
         }
         let sections = Array(rows.values)
         let removals = work.forged.map(PublicationRepository.remove)
-        let manifests = work.signed.map { PublicationRepository.put($0.row) }
+        let manifests = work.signed.map(\.row)
         let server = control.serverName.text
-        let answers = try await control.write { database in
+        let taken = try await control.write { database in
             try await PublicationRepository.store(sections, in: database)
             if !removals.isEmpty { _ = try await database.batch(removals) }
-            let answers = manifests.isEmpty ? [] : try await database.batch(manifests)
+            let taken = try await PublicationRepository.put(manifests, in: database)
             try await AgentStateRepository.settled(settling, by: server, in: database)
-            return answers
+            return taken
         }
         unsettled.subtract(settling)
         storedSections.formUnion(rows.keys)
         control.metrics.counter(MetricNames.snapshotsSigned).increment(by: work.signed.count)
-        return zip(work.signed, answers).filter { $1.affectedCount == 0 }
-            .map(\.0.manifest.agent)
+        return work.signed.map(\.manifest.agent).filter { !taken.contains($0) }
     }
 
     /// Gives agents whose sections changed without a revision one of their own.

@@ -91,6 +91,9 @@ package actor Distribution: ReactorBound {
     /// Agents whose stream has ended, and whether they are gone for good.
     var departed: [AgentName: Bool] = [:]
     var isFlushing = false
+    /// Greetings that are not in the database yet, and who waits for them.
+    var greetings: [(AgentGreeting, CheckedContinuation<ControlError?, Never>)] = []
+    var isEntering = false
 
     private var listener: PostgresConnection?
     private var isWoken = false

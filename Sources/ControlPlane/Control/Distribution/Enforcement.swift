@@ -22,6 +22,9 @@ package struct Enforcement: Sendable {
     /// Between two looks, at first and later on.
     private static let pauses = (Duration.milliseconds(25), Duration.milliseconds(200))
     private static let looksInARow = 80
+    /// The pause after a look is at least so many times as long as the look took: of a large mesh,
+    /// whose agents are busy with the very change that is waited for, looking costs something.
+    private static let pausePerLook = 4
     private static let waitersPerPause = 4
     /// The most requests that wait at one time; whoever comes beyond gets one look and no more, so
     /// that waiting leaves the database to everybody else.
@@ -47,6 +50,7 @@ package struct Enforcement: Sendable {
         defer { control.enforcementWaiters.withLock { $0 -= 1 } }
         var looks = 0
         while true {
+            let began = control.surroundings.instant()
             let isComplete = try await control.read { database in
                 try await AgentStateRepository.isEnforced(revision, in: database)
             }
@@ -57,7 +61,8 @@ package struct Enforcement: Sendable {
             // The more there are who wait, the less often each looks.
             let crowd = control.enforcementWaiters.withLock { max(1, $0 / Self.waitersPerPause) }
             let pause = (looks < Self.looksInARow ? Self.pauses.0 : Self.pauses.1) * crowd
-            try? await control.pool.reactor.sleep(for: pause)
+            let look = began.duration(to: control.surroundings.instant())
+            try? await control.pool.reactor.sleep(for: max(pause, look * Self.pausePerLook))
         }
     }
 

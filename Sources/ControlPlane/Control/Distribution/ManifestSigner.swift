@@ -2,9 +2,10 @@ import Crypto
 import Mesh
 import Reactor
 import Snapshot
+import Store
 import Synchronization
 
-/// Plans, signs and encodes manifests on threads of its own: a change that concerns a thousand
+/// Verifies, plans, signs and encodes manifests on threads of its own: a change that concerns a thousand
 /// agents is a thousand signatures, and the reactor has everybody else to serve meanwhile.
 final class ManifestSigner: Sendable {
     /// What one agent's manifest follows from.
@@ -29,12 +30,15 @@ final class ManifestSigner: Sendable {
         case failed(AgentName)
     }
 
-    /// Orders of one piece of work: few enough to spread over the threads, and for the reactor
-    /// where there are none.
+    /// Manifests of one piece of work: few enough to spread over the threads.
     private static let portion = 25
+    /// Signatures that are not verified again.
+    private static let rememberedMax = 32_768
 
     private let reactor: Reactor
     private let pool: Mutex<WorkerPool?> = Mutex(nil)
+    /// An agent that comes back has the manifest that it had.
+    private let memory = SignatureMemory(countMax: rememberedMax)
 
     init(on reactor: Reactor) { self.reactor = reactor }
 
@@ -44,39 +48,56 @@ final class ManifestSigner: Sendable {
         _ plan: ManifestPlan,
         _ key: SigningKey
     ) async -> [Outcome] {
-        let portions = stride(from: 0, to: orders.count, by: Self.portion).map { start in
-            Array(orders[start..<min(start + Self.portion, orders.count)])
+        await spread(orders) { Self.decide($0, plan, key) }
+    }
+
+    /// What each row says, in their order; nil for one that no server of this mesh wrote.
+    func verified(
+        _ rows: [PublishedManifest],
+        signedBy keys: [PublicKey]
+    ) async -> [StoredManifest?] {
+        await spread(rows) { [memory] in
+            StoredManifest($0, signedBy: keys, remembering: memory)
+        }
+    }
+
+    private func spread<Item: Sendable, Output: Sendable>(
+        _ items: [Item],
+        _ work: @escaping @Sendable (Item) -> Output
+    ) async -> [Output] {
+        let portions = stride(from: 0, to: items.count, by: Self.portion).map { start in
+            Array(items[start..<min(start + Self.portion, items.count)])
         }
         guard portions.count > 1, let pool = startedPool() else {
-            return await here(portions, plan, key)
+            return await here(items, work)
         }
-        return await withTaskGroup(of: (Int, [Outcome]).self) { group in
+        return await withTaskGroup(of: (Int, [Output]).self) { group in
             for (index, portion) in portions.enumerated() {
-                group.addTask { [reactor] in
+                group.addTask { [self] in
                     do throws(WorkerPool.Refusal) {
-                        return (index, try await pool.run { Self.decide(portion, plan, key) })
+                        return (index, try await pool.run { portion.map(work) })
                     } catch {
-                        return (index, await Self.decide(portion, plan, key, on: reactor))
+                        return (index, await here(portion, work))
                     }
                 }
             }
-            var results = [[Outcome]](repeating: [], count: portions.count)
-            for await (index, outcomes) in group { results[index] = outcomes }
+            var results = [[Output]](repeating: [], count: portions.count)
+            for await (index, portion) in group { results[index] = portion }
             return Array(results.joined())
         }
     }
 
-    /// A few signatures are not worth the way to another thread and back.
-    private func here(
-        _ portions: [[Order]],
-        _ plan: ManifestPlan,
-        _ key: SigningKey
-    ) async -> [Outcome] {
-        var outcomes: [Outcome] = []
-        for portion in portions {
-            outcomes += await Self.decide(portion, plan, key, on: reactor)
+    /// A few are not worth the way to another thread and back; everybody else has turns between.
+    private func here<Item: Sendable, Output: Sendable>(
+        _ items: [Item],
+        _ work: @Sendable (Item) -> Output
+    ) async -> [Output] {
+        var results: [Output] = []
+        for item in items {
+            await reactor.breathe()
+            results.append(work(item))
         }
-        return outcomes
+        return results
     }
 
     /// The threads come with the first burst; where the host has none left, the reactor works.
@@ -85,25 +106,6 @@ final class ManifestSigner: Sendable {
             if pool == nil { pool = try? WorkerPool(name: "signer", queuedMax: 1_024) }
             return pool
         }
-    }
-
-    private static func decide(
-        _ orders: [Order],
-        _ plan: ManifestPlan,
-        _ key: SigningKey,
-        on reactor: Reactor
-    ) async -> [Outcome] {
-        // Lets everybody else have a turn first.
-        try? await reactor.sleep(for: .zero)
-        return decide(orders, plan, key)
-    }
-
-    private static func decide(
-        _ orders: [Order],
-        _ plan: ManifestPlan,
-        _ key: SigningKey
-    ) -> [Outcome] {
-        orders.map { decide($0, plan, key) }
     }
 
     private static func decide(

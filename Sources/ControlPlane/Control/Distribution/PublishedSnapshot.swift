@@ -48,10 +48,14 @@ struct StoredManifest: Sendable {
 
     /// Nil for a row that no server of this mesh wrote: whoever else could make one up would keep
     /// an agent from ever being shown anything newer.
-    init?(_ row: PublishedManifest, signedBy keys: [PublicKey]) {
+    init?(
+        _ row: PublishedManifest,
+        signedBy keys: [PublicKey],
+        remembering memory: SignatureMemory? = nil
+    ) {
         guard let envelope = try? Envelope(encoded: row.envelope),
             envelope.payloadType == Manifest.payloadType, envelope.payloadHash == row.hash,
-            !envelope.signers(among: keys).isEmpty,
+            !envelope.signers(among: keys, remembering: memory).isEmpty,
             let manifest = try? Manifest(encoded: envelope.payload), manifest.agent == row.agent,
             manifest.epoch == UInt64(clamping: row.epoch),
             manifest.revision == UInt64(clamping: row.revision),

@@ -59,6 +59,21 @@ package struct ReplicaLoad: Equatable, Sendable {
     }
 }
 
+/// What an agent says when it connects.
+package struct AgentGreeting: Equatable, Sendable {
+    package let agent: AgentName
+    /// The version of its program.
+    package let version: String
+    /// What it understands beyond the first encoding.
+    package let features: [String]
+
+    package init(agent: AgentName, version: String, features: [String]) {
+        self.agent = agent
+        self.version = version
+        self.features = features
+    }
+}
+
 /// What agents say of themselves, and how far each replica has published.
 package enum AgentStateRepository {
     /// An agent has connected to a replica.
@@ -69,13 +84,33 @@ package enum AgentStateRepository {
         features: [String] = [],
         in transaction: PostgresTransaction
     ) async throws(PostgresError) {
+        let greeting = AgentGreeting(agent: agent, version: version, features: features)
+        try await connected([greeting], to: server, in: transaction)
+    }
+
+    /// Agents have connected to a replica, each at most once.
+    package static func connected(
+        _ greetings: [AgentGreeting],
+        to server: String,
+        in transaction: PostgresTransaction
+    ) async throws(PostgresError) {
+        guard !greetings.isEmpty else { return }
+        // Arrays of one length only can be unnested side by side.
+        let features = greetings.map { greeting in
+            String(decoding: JSON.canonical(.list(greeting.features)), as: UTF8.self)
+        }
         try await transaction.query(
             """
             INSERT INTO turnpike.agent_state (
                 agent, connected_server, last_seen, version, settled, features
             )
-            SELECT name, \(server), now(), \(version), false, \(features) FROM turnpike.agents
-            WHERE name = \(agent.text)
+            SELECT agents.name, \(server), now(), greeting.version, false,
+                ARRAY(SELECT jsonb_array_elements_text(greeting.features::jsonb))
+            FROM unnest(
+                \(greetings.map(\.agent.text)), \(greetings.map(\.version)), \(features)
+            ) AS greeting (agent, version, features)
+            JOIN turnpike.agents ON agents.name = greeting.agent
+            ORDER BY agents.name
             ON CONFLICT (agent) DO UPDATE SET connected_server = excluded.connected_server,
                 last_seen = excluded.last_seen, version = excluded.version, settled = false,
                 features = excluded.features

@@ -90,24 +90,53 @@ package enum PublicationRepository {
         )
     }
 
-    /// The statement that stores a manifest unless a newer one is there.
-    package static func put(_ manifest: PublishedManifest) -> SQL {
-        """
-        INSERT INTO turnpike.manifests (
-            agent, epoch, revision, hash, sections_hash, section_hashes, envelope, issued_at,
-            expires_at
+    /// Stores manifests, each agent's at most once, unless a newer one is there.
+    ///
+    /// - Returns: the agents whose manifest is stored now.
+    package static func put(
+        _ manifests: [PublishedManifest],
+        in transaction: PostgresTransaction
+    ) async throws(PostgresError) -> Set<AgentName> {
+        guard !manifests.isEmpty else { return [] }
+        // Arrays of one length only can be unnested side by side, so those of the sections travel
+        // as texts. Rows are locked in the order of the agents, whoever else stores some.
+        let rows = try await transaction.query(
+            """
+            INSERT INTO turnpike.manifests (
+                agent, epoch, revision, hash, sections_hash, section_hashes, envelope, issued_at,
+                expires_at
+            )
+            SELECT agents.name, row.epoch, row.revision, row.hash, row.sections_hash,
+                row.section_hashes::bytea[], row.envelope, row.issued_at, row.expires_at
+            FROM unnest(
+                \(manifests.map(\.agent.text)), \(manifests.map(\.epoch)),
+                \(manifests.map(\.revision)), \(manifests.map(\.hash.bytes)),
+                \(manifests.map(\.sectionsHash.bytes)),
+                \(manifests.map { Self.arrayText($0.sectionHashes) }),
+                \(manifests.map(\.envelope)), \(manifests.map(\.issuedAt)),
+                \(manifests.map(\.expiresAt))
+            ) AS row (
+                agent, epoch, revision, hash, sections_hash, section_hashes, envelope, issued_at,
+                expires_at
+            )
+            JOIN turnpike.agents ON agents.name = row.agent
+            ORDER BY agents.name
+            ON CONFLICT (agent) DO UPDATE SET epoch = excluded.epoch,
+                revision = excluded.revision, hash = excluded.hash,
+                sections_hash = excluded.sections_hash,
+                section_hashes = excluded.section_hashes, envelope = excluded.envelope,
+                issued_at = excluded.issued_at, expires_at = excluded.expires_at
+            WHERE (manifests.epoch, manifests.revision, manifests.issued_at)
+                < (excluded.epoch, excluded.revision, excluded.issued_at)
+            RETURNING agent
+            """
         )
-        SELECT agents.name, \(manifest.epoch), \(manifest.revision), \(manifest.hash.bytes),
-            \(manifest.sectionsHash.bytes), \(manifest.sectionHashes.map(\.bytes)),
-            \(manifest.envelope), \(manifest.issuedAt), \(manifest.expiresAt)
-        FROM turnpike.agents WHERE agents.name = \(manifest.agent.text)
-        ON CONFLICT (agent) DO UPDATE SET epoch = excluded.epoch, revision = excluded.revision,
-            hash = excluded.hash, sections_hash = excluded.sections_hash,
-            section_hashes = excluded.section_hashes, envelope = excluded.envelope,
-            issued_at = excluded.issued_at, expires_at = excluded.expires_at
-        WHERE (manifests.epoch, manifests.revision, manifests.issued_at)
-            < (excluded.epoch, excluded.revision, excluded.issued_at)
-        """
+        return Set(try rows.items { row throws(PostgresError) in try row.label("agent") })
+    }
+
+    /// A literal of type bytea[], such as `{"\\x00ff"}`.
+    private static func arrayText(_ hashes: [SHA256Digest]) -> String {
+        "{" + hashes.map { #""\\x\#($0.hex)""# }.joined(separator: ",") + "}"
     }
 
     /// The statement that removes a manifest as it was read.
