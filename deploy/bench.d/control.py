@@ -339,7 +339,8 @@ class ControlPlane:
                     fleet.order("connect")
                 arrived = times_of(fleets, "first 180")
                 say(f"push: {count} agents connected in {(arrived[-1] - began) / 1e9:.1f} s")
-                time.sleep(3)
+                # The second life sign after the rush gives free memory back.
+                time.sleep(12)
                 after = proportional_memory([server.process.pid])
                 kib = (after - before) / 1024 / count
                 say(f"push: {kib:.1f} KiB of server memory for each agent"

@@ -17,6 +17,8 @@ package struct APIService: Sendable {
 
     /// Most bytes of a body that this request may have; for the server's own limit.
     package func bodyByteCountMax(of head: RequestHead) -> Int {
+        // Most requests bring none, and finding the route is a good part of what a read costs.
+        if case .none = head.framing { return 0 }
         guard case .found(let route, _) = table.match(head.method, path: head.path) else {
             return Route.bodyByteCountMaxDefault
         }
