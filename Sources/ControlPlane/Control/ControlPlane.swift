@@ -27,6 +27,8 @@ package final class ControlPlane: Sendable {
     let principals = PrincipalCache()
     let lookups = LookupGate()
     let probe = DatabaseProbe()
+    /// What works on leases.
+    package let leaseDesk: LeaseDesk
     /// Requests that wait for agents at this moment.
     let enforcementWaiters = Mutex(0)
 
@@ -46,6 +48,15 @@ package final class ControlPlane: Sendable {
         let alarms = RowAlarms(logger: surroundings.logger, metrics: surroundings.metrics)
         self.alarms = alarms
         rowGuard = keyring.rowGuard { alarms.raise($0) }
+        leaseDesk = LeaseDesk(
+            settings: settings.leases,
+            worker: surroundings.makeID(surroundings.now()),
+            sessions: TargetSessions(
+                settings.leases,
+                on: spine.pool.reactor,
+                random: surroundings.random
+            )
+        )
     }
 
     package var trustDomain: TrustDomain { cluster.trustDomain }
@@ -71,10 +82,17 @@ package struct ControlSettings: Sendable {
     package let serverName: Mesh.ServerName
     /// The version of the program, for people.
     package let version: String
+    package let leases: LeaseSettings
 
-    package init(trustDomain: TrustDomain, serverName: Mesh.ServerName, version: String) {
+    package init(
+        trustDomain: TrustDomain,
+        serverName: Mesh.ServerName,
+        version: String,
+        leases: LeaseSettings = LeaseSettings()
+    ) {
         self.trustDomain = trustDomain
         self.serverName = serverName
         self.version = version
+        self.leases = leases
     }
 }

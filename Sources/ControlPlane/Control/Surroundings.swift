@@ -26,6 +26,12 @@ package struct Surroundings: Sendable {
         self.metrics = metrics
     }
 
+    /// A number from 0 up to 1, for jitter.
+    package func random() -> Double {
+        let bits = randomBytes(4).reduce(UInt32(0)) { $0 << 8 | UInt32($1) }
+        return Double(bits) / (Double(UInt32.max) + 1)
+    }
+
     /// A new identifier for a time.
     package func makeID(_ time: Timestamp) -> UUIDv7 {
         UUIDv7(timestamp: time, random: randomBytes(UUIDv7.randomByteCount))

@@ -41,6 +41,7 @@ package struct Migration: Equatable, Sendable {
         Migration(version: 10, name: "revocation", text: PackageResources.m0010_revocation_sql),
         Migration(version: 11, name: "external", text: PackageResources.m0011_external_sql),
         Migration(version: 12, name: "keys", text: PackageResources.m0012_keys_sql),
+        Migration(version: 13, name: "leases", text: PackageResources.m0013_leases_sql),
     ]
 }
 

@@ -18,6 +18,44 @@ package enum MetricNames {
         help: "The longest time since the start in which nothing else was served."
     )
 
+    /// Credentials that were given out on lease.
+    package static let leasesIssued = MetricDefinition(
+        "turnpike_leases_issued_total",
+        .counter,
+        help: "Credentials given out on lease.",
+        labels: ["target"]
+    )
+
+    /// Leases of which nothing is left.
+    package static let leasesEnded = MetricDefinition(
+        "turnpike_leases_ended_total",
+        .counter,
+        help: "Leases that ended and of which nothing is left."
+    )
+
+    /// From the moment the access had to end to the moment it had.
+    package static let leaseEndDelay = MetricDefinition(
+        "turnpike_lease_end_delay_seconds",
+        .histogram(buckets: [0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3_600]),
+        help: "From the moment the access of a lease had to end to the moment it had ended."
+    )
+
+    /// Leases that are open.
+    package static let leasesOpen = MetricDefinition(
+        "turnpike_leases_open",
+        .gauge,
+        help: "Leases of which something may be left.",
+        labels: ["target", "state"]
+    )
+
+    /// Roles on a target that carry our mark and belong to no open lease.
+    package static let leaseOrphans = MetricDefinition(
+        "turnpike_lease_orphan_roles",
+        .gauge,
+        help: "Roles that the last sweep found marked as leased and could not remove.",
+        labels: ["target"]
+    )
+
     /// Rows that grant but whose MAC does not hold.
     package static let rowMACFailures = MetricDefinition(
         "turnpike_server_row_mac_failures_total",

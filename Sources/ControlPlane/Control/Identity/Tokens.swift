@@ -133,6 +133,12 @@ package struct Tokens: Sendable {
             try await checkAdministratorRemains(without: row, act)
             row.revokedAt = act.at
             try await TokenRepository.update(row, guardedBy: control.rowGuard, in: act.database)
+            // What it leased ends with it.
+            _ = try await LeaseRepository.requestRevocation(
+                of: .token(accessor),
+                because: "token_revoked",
+                in: act.database
+            )
             act.describe(Self.summary(row))
             return row
         }

@@ -15,6 +15,8 @@ package struct Keyring: Sendable {
         case ca
         case snapshot
         case api
+        /// Passwords of those who make roles on targets.
+        case targetAdmin = "target-admin"
     }
 
     /// The versions of one purpose.

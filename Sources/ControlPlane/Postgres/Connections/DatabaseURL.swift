@@ -79,6 +79,27 @@ package struct DatabaseURL: Equatable, Sendable {
         guard rootCertificateFile != nil else { throw .missingRootCertificate(remote.name) }
     }
 
+    /// Connects over TCP to one host, which proves by a path to the authorities of a PEM file and by its
+    /// name who it is; nil takes it at its word, which only this machine's is good for.
+    package init(
+        host: Host,
+        user: String,
+        password: String?,
+        database: String,
+        verifiedBy rootCertificateFile: String?
+    ) throws(DatabaseURLError) {
+        var options = Options()
+        options.sslMode = rootCertificateFile == nil ? .disable : .verifyFull
+        options.rootCertificateFile = rootCertificateFile
+        try self.init(
+            hosts: [host],
+            user: user,
+            password: password,
+            database: database,
+            options: options
+        )
+    }
+
     /// The same server and user, another database.
     package func withDatabase(_ name: String) -> DatabaseURL {
         DatabaseURL(copying: self, user: user, password: password, database: name)

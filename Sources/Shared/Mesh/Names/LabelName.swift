@@ -12,6 +12,9 @@
 //   decision    a ruling as it happened: when, where, between whom; what evidence is made of
 //   snapshot    the signed configuration that one agent enforces
 //   revision    the one total order of configuration changes
+//   target      a system on which credentials are leased
+//   profile     what a leased credential may do
+//   lease       a credential with an end
 //   policy      rights on the admin API, nothing else
 //   capability  one such right on one path
 

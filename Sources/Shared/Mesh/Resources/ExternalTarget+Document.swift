@@ -120,14 +120,14 @@ extension ExternalTarget.Security {
 }
 
 extension FieldValue {
-    fileprivate func outsideHost() throws(FieldError) -> OutsideHost {
+    func outsideHost() throws(FieldError) -> OutsideHost {
         try parsed(as: "a DNS name in lower case, or an address") { text throws(NameError) in
             try OutsideHost(text)
         }
     }
 
     /// PEM blocks, all of them certificates; whether they read is for those who can tell.
-    fileprivate func certificates() throws(FieldError) -> [[UInt8]] {
+    func certificates() throws(FieldError) -> [[UInt8]] {
         let blocks = try parsed(as: "PEM certificates") { text throws(WireError) in
             try PEM.decode(text, limit: FieldValue.textBytesMax)
         }

@@ -1,0 +1,50 @@
+import Mesh
+import Synchronization
+package import Wire
+
+/// What a replica knows about its work on leases: which targets do not answer, and under which name it
+/// claims.
+package final class LeaseDesk: Sendable {
+    package let settings: LeaseSettings
+    /// The name of this process in claims: that of another start of the same replica is another.
+    package let worker: UUIDv7
+    let sessions: TargetSessions
+
+    private let breakers = Mutex<[TargetName: TargetBreaker]>([:])
+
+    init(settings: LeaseSettings, worker: UUIDv7, sessions: TargetSessions) {
+        self.settings = settings
+        self.worker = worker
+        self.sessions = sessions
+    }
+
+    /// Targets that are not to be asked now.
+    func parked(now: ContinuousClock.Instant) -> [TargetName] {
+        breakers.withLock { breakers in
+            breakers.filter { $0.value.retryAt(now: now) != nil }.map(\.key).sorted()
+        }
+    }
+
+    /// How long a target is not to be asked; nil if it may be.
+    func pause(of target: TargetName, now: ContinuousClock.Instant) -> Duration? {
+        breakers.withLock { $0[target]?.retryAt(now: now).map { now.duration(to: $0) } }
+    }
+
+    /// Ends all connections to targets; the next use makes new ones.
+    package func close() async { await sessions.close() }
+
+    func succeeded(_ target: TargetName) {
+        breakers.withLock { _ = $0.removeValue(forKey: target) }
+    }
+
+    @discardableResult
+    func failed(
+        _ target: TargetName,
+        now: ContinuousClock.Instant,
+        random: Double
+    ) -> Duration {
+        breakers.withLock { breakers in
+            breakers[target, default: TargetBreaker()].failed(now: now, random: random)
+        }
+    }
+}

@@ -1,0 +1,523 @@
+import Crypto
+package import Mesh
+import Observability
+import Postgres
+package import Store
+package import Wire
+
+/// What somebody asks a credential for.
+package struct LeaseRequest: Equatable, Sendable {
+    /// The longest key that a client makes up for a request.
+    package static let idempotencyKeyBytesMax = 255
+
+    package let profile: ProfileName
+    /// Nil to take the profile's.
+    package let ttl: Duration?
+    /// Names the request, so that repeating it makes no second role.
+    package let idempotencyKey: String?
+
+    package init(profile: ProfileName, ttl: Duration? = nil, idempotencyKey: String? = nil) {
+        self.profile = profile
+        self.ttl = ttl
+        self.idempotencyKey = idempotencyKey
+    }
+}
+
+/// A credential, on its way to who asked; it is kept nowhere.
+package struct LeasedCredential: Sendable {
+    package let lease: LeaseRow
+    package let username: String
+    package let password: String
+    /// Until the lease ends.
+    package let remaining: Duration
+    /// What was cut from what was asked for, and by whom.
+    package let warnings: [String]
+}
+
+/// Credentials with an end.
+package struct Leases: Sendable {
+    let control: ControlPlane
+
+    init(_ control: ControlPlane) { self.control = control }
+
+    /// The canonical resource path of what profiles are asked for.
+    package static func path(_ profile: ProfileName) -> String {
+        LeaseID.pathPrefix + profile.text
+    }
+
+    /// Gives out a credential.
+    ///
+    /// Three steps, and whatever a crash between them leaves behind is found and removed: the intent
+    /// is committed, the role is made, the activation is committed. Only then is it answered.
+    package func issue(
+        _ request: LeaseRequest,
+        by caller: Caller
+    ) async throws(ControlError) -> LeasedCredential {
+        let (profile, target) = try await terms(of: request.profile)
+        if let pause = control.leaseDesk.pause(
+            of: target.target.name,
+            now: control.surroundings.instant()
+        ) {
+            throw .unavailable(
+                Complaint(
+                    "target.unreachable",
+                    "the target \(target.target.name) does not answer; it is asked again in"
+                        + " \(DurationText.format(.seconds(pause.components.seconds + 1)))"
+                )
+            )
+        }
+        switch try await intend(request, profile, by: caller) {
+        case .again(let lease): return try await repassword(lease, on: target, by: caller)
+        case .new(let lease, let term):
+            let password = LeasePassword.make(control.surroundings.randomBytes)
+            try await make(lease, password, on: target)
+            return try await activate(lease, term, password, on: target, by: caller)
+        }
+    }
+
+    /// One lease by name.
+    package func find(_ name: LeaseID) async throws(ControlError) -> LeaseRow {
+        let row = try await control.read { database in
+            try await LeaseRepository.find(
+                name.id,
+                guardedBy: control.rowGuard,
+                in: database
+            )
+        }
+        guard let row, row.name == name else { throw Self.notFound(name) }
+        return row
+    }
+
+    /// One page in the order in which they were asked for, after a lease.
+    package func list(
+        of profile: ProfileName? = nil,
+        openOnly: Bool = true,
+        after id: UUIDv7? = nil,
+        limit: Int = 100
+    ) async throws(ControlError) -> Page<LeaseRow> {
+        try await control.read { database in
+            try await LeaseRepository.list(
+                of: profile,
+                openOnly: openOnly,
+                after: id,
+                limit: limit,
+                guardedBy: control.rowGuard,
+                in: database
+            )
+        }
+    }
+
+    // MARK: Steps
+
+    /// What a lease would be made by: nothing that is forged, gone or not allowed any more.
+    private func terms(
+        of name: ProfileName
+    ) async throws(ControlError) -> (LeaseProfile, TargetRow) {
+        let (profile, target) = try await control.read { database in
+            let profile = try await ProfileRepository.find(
+                name,
+                guardedBy: control.rowGuard,
+                in: database
+            )
+            guard let profile else { throw Profiles.notFound(name) }
+            let target = try await TargetRepository.find(
+                profile.profile.target,
+                guardedBy: control.rowGuard,
+                in: database
+            )
+            return (profile.profile, target)
+        }
+        guard let target else { throw Targets.notFound(profile.target) }
+        guard target.decommissionedAt == nil else {
+            throw .gone(
+                Complaint("target.decommissioned", "the target \(profile.target) is gone for good")
+            )
+        }
+        guard target.target.allows(name) else {
+            throw .forbidden(
+                Complaint(
+                    "profile.not_allowed",
+                    "the target \(profile.target) does not allow the profile \(name) any more"
+                )
+            )
+        }
+        return (profile, target)
+    }
+
+    private enum Intent {
+        case new(LeaseRow, LeaseTerm)
+        /// The same request was answered before, or was about to be.
+        case again(LeaseRow)
+    }
+
+    private func intend(
+        _ request: LeaseRequest,
+        _ profile: LeaseProfile,
+        by caller: Caller
+    ) async throws(ControlError) -> Intent {
+        let id = control.makeID()
+        let name = LeaseID(profile: profile.name, id: id)
+        let term = LeaseTerm.issued(
+            asked: request.ttl,
+            default: profile.defaultTTL,
+            under: [LeaseTerm.Bound("the profile \(profile.name)", profile.maxTTL)],
+            random: control.surroundings.random()
+        )
+        return try await control.act(
+            caller,
+            action: "lease.create",
+            resource: name.description
+        ) { act in
+            let counts = try await LeaseRepository.openCounts(
+                principal: caller.principal,
+                profile: profile.name,
+                target: profile.target,
+                in: act.database
+            )
+            if let key = request.idempotencyKey {
+                let known = try await LeaseRepository.find(
+                    principal: caller.principal,
+                    idempotencyKey: key,
+                    guardedBy: control.rowGuard,
+                    in: act.database
+                )
+                if let known {
+                    act.concern(known.name.description)
+                    act.conclude(outcome: "unchanged")
+                    try Self.checkRepetition(known, of: request)
+                    return .again(known)
+                }
+            }
+            try await checkQuotas(counts, profile, act)
+            let lease = LeaseRow(
+                id: id,
+                plan: profile,
+                principal: caller.principal,
+                token: caller.accessor,
+                sourceAddress: caller.sourceAddress,
+                idempotencyKey: request.idempotencyKey,
+                createdAt: act.at,
+                createBefore: act.at + control.leaseDesk.settings.createWithin,
+                expiresAt: act.at + term.duration,
+                maxExpiresAt: act.at + term.most
+            )
+            try await LeaseRepository.insert(lease, guardedBy: control.rowGuard, in: act.database)
+            act.describe([
+                "profile": .string(profile.name.text), "target": .string(profile.target.text),
+                "ttl": .string(DurationText.format(term.duration)),
+                "role": .string(LeasedRole.name(of: id)),
+            ])
+            return .new(lease, term)
+        }
+    }
+
+    private static func checkRepetition(
+        _ known: LeaseRow,
+        of request: LeaseRequest
+    ) throws(ControlError) {
+        guard known.plan.name == request.profile else {
+            throw .conflict(
+                Complaint(
+                    "lease.other_request",
+                    "this key named a request for the profile \(known.plan.name): use another key"
+                )
+            )
+        }
+        guard known.state == .active, known.isAuthentic else {
+            throw .conflict(
+                Complaint(
+                    "lease.in_progress",
+                    "the same request is being answered, or its first answer is being taken back:"
+                        + " try again in a minute"
+                )
+            )
+        }
+    }
+
+    private func checkQuotas(
+        _ counts: LeaseRepository.OpenCounts,
+        _ profile: LeaseProfile,
+        _ act: AuditedTransaction
+    ) async throws {
+        let target = try await TargetRepository.find(
+            profile.target,
+            guardedBy: control.rowGuard,
+            in: act.database
+        )
+        let bounds = [
+            ("this principal", counts.ofPrincipal, control.leaseDesk.settings.principalMax),
+            ("the profile \(profile.name)", counts.ofProfile, profile.leasesMax),
+            ("the target \(profile.target)", counts.ofTarget, target?.target.leasesMax ?? 0),
+        ]
+        for (holder, count, most) in bounds where count >= most {
+            throw ControlError.tooMany(
+                Complaint(
+                    "lease.too_many",
+                    "\(holder) has \(count) open leases and may have \(most): revoke some, or wait"
+                        + " until they end"
+                ),
+                retryAfter: .seconds(10)
+            )
+        }
+    }
+
+    /// Makes the role, or gives the lease up where that is certain not to have happened.
+    private func make(
+        _ lease: LeaseRow,
+        _ password: String,
+        on target: TargetRow
+    ) async throws(ControlError) {
+        let role = LeasedRole(
+            lease: lease.id,
+            cluster: control.cluster.id,
+            generation: lease.generation
+        )
+        do throws(TargetFailure) {
+            try await createRole(
+                role,
+                password: password,
+                plan: lease.plan.plan,
+                lifetime: lease.expiresAt - lease.createdAt,
+                intendedAt: lease.createdAt,
+                on: target
+            )
+        } catch {
+            // Whether it is there says its name; who cannot be asked is looked after by the worker.
+            if error == .outcomeUnknown, await isPresent(role, on: target) == true { return }
+            if error != .outcomeUnknown {
+                _ = try? await control.write { database in
+                    try await LeaseRepository.abort(
+                        lease.id,
+                        because: error.word,
+                        in: database
+                    )
+                }
+            }
+            throw Self.complaint(about: target.target.name, error)
+        }
+    }
+
+    private func isPresent(_ role: LeasedRole, on target: TargetRow) async -> Bool? {
+        try? await control.targets.run(on: target) { database throws(PostgresError) in
+            try await TargetRoles.present(among: [role.name], in: database)
+        }.contains(role.name)
+    }
+
+    private func activate(
+        _ lease: LeaseRow,
+        _ term: LeaseTerm,
+        _ password: String,
+        on target: TargetRow,
+        by caller: Caller
+    ) async throws(ControlError) -> LeasedCredential {
+        var lease = lease
+        let (isActive, now) = try await control.act(
+            caller,
+            action: "lease.issue",
+            resource: lease.name.description
+        ) { act in
+            let isActive = try await LeaseRepository.activate(
+                lease.id,
+                at: act.at,
+                in: act.database
+            )
+            if !isActive { act.conclude(outcome: "refused", reason: "given_up") }
+            act.describe([
+                "principal": .string(lease.principal),
+                "expires_at": .timestamp(lease.expiresAt),
+            ])
+            return (isActive, act.at)
+        }
+        guard isActive else {
+            // It was revoked while its role was made, or took too long: nobody gets the password.
+            let ending = RoleEnding(control: control, row: target)
+            let role = LeasedRole.name(of: lease.id)
+            _ = try? await ending.endAccess(of: [role])
+            throw .conflict(
+                Complaint(
+                    "lease.given_up",
+                    "the lease was given up before it was issued: ask again"
+                )
+            )
+        }
+        control.metrics.counter(
+            MetricNames.leasesIssued,
+            labels: [target.target.name.text]
+        ).increment()
+        lease.state = .active
+        lease.issuedAt = now
+        return LeasedCredential(
+            lease: lease,
+            username: LeasedRole.name(of: lease.id),
+            password: password,
+            remaining: lease.expiresAt - now,
+            warnings: term.warnings
+        )
+    }
+
+    /// Answers a request again whose first answer was lost: the same role with another password.
+    private func repassword(
+        _ lease: LeaseRow,
+        on target: TargetRow,
+        by caller: Caller
+    ) async throws(ControlError) -> LeasedCredential {
+        let password = LeasePassword.make(control.surroundings.randomBytes)
+        let (isAdvanced, now) = try await control.act(
+            caller,
+            action: "lease.repeat",
+            resource: lease.name.description
+        ) { act in
+            let isAdvanced = try await LeaseRepository.advance(
+                lease.id,
+                from: lease.generation,
+                in: act.database
+            )
+            if !isAdvanced { act.conclude(outcome: "refused", reason: "ending") }
+            return (isAdvanced, act.at)
+        }
+        guard isAdvanced else { throw Self.ending(lease.name) }
+        var lease = lease
+        lease.generation += 1
+        let role = LeasedRole(
+            lease: lease.id,
+            cluster: control.cluster.id,
+            generation: lease.generation
+        )
+        do throws(TargetFailure) {
+            let verifier = try verifier(of: password)
+            try await control.targets.run(on: target) { database throws(PostgresError) in
+                try await TargetRoles.change(role, toVerifier: verifier, in: database)
+            }
+        } catch {
+            throw Self.complaint(about: target.target.name, error)
+        }
+        return LeasedCredential(
+            lease: lease,
+            username: role.name,
+            password: password,
+            remaining: lease.expiresAt - now,
+            warnings: []
+        )
+    }
+}
+
+extension Leases {
+    /// Makes a role on a target; its password is good for a time, by the target's clock.
+    ///
+    /// - Parameter intendedAt: when the intent was committed, by our database's clock; nil for now.
+    func createRole(
+        _ role: LeasedRole,
+        password: String,
+        plan: LeaseProfile.Plan,
+        lifetime: Duration,
+        intendedAt: Timestamp? = nil,
+        on target: TargetRow
+    ) async throws(TargetFailure) {
+        let verifier = try verifier(of: password)
+        let within = control.leaseDesk.settings.createWithin
+        let began = control.surroundings.instant()
+        let most = control.leaseDesk.settings.clockOffsetMax
+        // By how much the target's clock is ahead, found in the very transaction that uses it.
+        let offset = try await control.targets.run(on: target) {
+            database throws(PostgresError) in
+            let now = try await TargetRoles.time(in: database)
+            let elapsed = began.duration(to: control.surroundings.instant())
+            let offset = intendedAt.map { now - ($0 + elapsed) } ?? .zero
+            guard offset.magnitude <= most else { return offset }
+            let creation = TargetRoles.Creation(
+                role: role,
+                verifier: verifier,
+                deadline: now + (within - elapsed),
+                lifetime: lifetime - elapsed
+            )
+            switch plan {
+            case .managed(let managed):
+                try await TargetRoles.create(creation, as: managed, in: database)
+            case .raw(let raw):
+                try await TargetRoles.create(
+                    creation,
+                    by: raw.creation.compactMap { StatementTemplate($0) },
+                    in: database
+                )
+            }
+            return offset
+        }
+        guard offset.magnitude <= most else { throw .unusable(Self.clockText(offset)) }
+    }
+
+    private func verifier(of password: String) throws(TargetFailure) -> String {
+        do throws(CryptoError) {
+            return try SCRAM.verifier(
+                of: SecretBytes(copying: Array(password.utf8)),
+                salt: control.surroundings.randomBytes(SCRAM.saltByteCount)
+            )
+        } catch {
+            throw .unusable("no verifier of the password")
+        }
+    }
+
+    /// Refuses a target whose clock is too far from our database's.
+    func checkClock(of target: TargetName, offset: Duration) throws(ControlError) {
+        guard offset.magnitude > control.leaseDesk.settings.clockOffsetMax else { return }
+        throw .invalid("target.clock", field: "host", Self.clockText(offset))
+    }
+
+    private static func clockText(_ offset: Duration) -> String {
+        "its clock is \(DurationText.format(.seconds(offset.magnitude.components.seconds)))"
+            + " \(offset > .zero ? "ahead of" : "behind") this server's database: set it right"
+    }
+
+    static func complaint(about target: TargetName, _ failure: TargetFailure) -> ControlError {
+        switch failure {
+        case .unreachable:
+            .unavailable(
+                Complaint(
+                    "target.unreachable",
+                    "the target \(target) does not answer; nothing was issued, try again"
+                )
+            )
+        case .outcomeUnknown:
+            .unavailable(
+                Complaint(
+                    "target.outcome_unknown",
+                    "the connection to the target \(target) was lost; what was made there is removed,"
+                        + " try again"
+                )
+            )
+        case .refused(let answer) where answer.state == TargetRoles.givenUp:
+            .unavailable(
+                Complaint("lease.given_up", "the target \(target) took too long; try again")
+            )
+        case .refused(let answer) where answer.state == TargetRoles.notThere:
+            .conflict(
+                Complaint("lease.ending", "the role is gone or locked out: ask for a new lease")
+            )
+        case .refused(let answer):
+            .unavailable(
+                Complaint("target.refused", "the target \(target) refused: \(answer)")
+            )
+        case .unusable(let text):
+            .unavailable(Complaint("target.unusable", "the target \(target): \(text)"))
+        }
+    }
+
+    static func ending(_ name: LeaseID) -> ControlError {
+        .conflict(
+            Complaint("lease.ending", "the lease \(name) has ended or is being revoked")
+        )
+    }
+
+    static func notFound(_ name: LeaseID) -> ControlError {
+        .notFound(Complaint("lease.not_found", "there is no lease \(name)"))
+    }
+}
+
+extension ControlPlane {
+    /// Credentials with an end.
+    package var leases: Leases { Leases(self) }
+}
+
+extension Duration {
+    /// The duration without its sign.
+    fileprivate var magnitude: Duration { self < .zero ? .zero - self : self }
+}

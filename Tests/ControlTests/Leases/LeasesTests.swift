@@ -1,0 +1,294 @@
+import Control
+import Crypto
+import Mesh
+import Postgres
+import Store
+import Support
+import Testing
+import Wire
+
+/// Credentials with an end: what they are good for, and for how long.
+@Suite struct LeasesTests {
+    @Test func leasedRoleMayDoWhatItsGroupMayAndNothingElse() async throws {
+        try await LeaseFixture.with { fixture in
+            let credential = try await fixture.issue(ttl: .seconds(120))
+            let session = try await fixture.connect(as: credential.username)
+            let count = try await session.query("SELECT count(*) FROM app.orders").single()
+            #expect(try count.decode(at: 0, as: Int.self) == 2)
+            let limit = try await session.query("SHOW work_mem").single()
+            #expect(try limit.decode(at: 0, as: String.self) == "7MB")
+            await #expect(throws: PostgresError.self) {
+                try await session.query("SELECT count(*) FROM app.salaries")
+            }
+            await #expect(throws: PostgresError.self) {
+                try await session.query("CREATE ROLE other")
+            }
+            await session.close()
+            // By the target's clock, the password ends when the lease does.
+            let difference: Double = try await fixture.value(
+                """
+                SELECT abs(extract(epoch FROM rolvaliduntil - leases.expires_at))::float8
+                FROM pg_roles, turnpike.leases WHERE rolname = \(credential.username)
+                """
+            )
+            #expect(difference < 2)
+            #expect(credential.remaining <= .seconds(120))
+            #expect(credential.remaining > .seconds(100))
+            #expect(try await fixture.base.audited("lease.issue").map(\.outcome) == ["success"])
+            #expect(try await fixture.base.audited("lease.create").map(\.outcome) == ["success"])
+        }
+    }
+
+    @Test func passwordIsKeptNowhere() async throws {
+        try await LeaseFixture.with { fixture in
+            let credential = try await fixture.issue()
+            let verifier: String = try await fixture.value(
+                "SELECT rolpassword FROM pg_authid WHERE rolname = \(credential.username)"
+            )
+            #expect(verifier.hasPrefix("SCRAM-SHA-256$4096:"))
+            let secrets = [credential.password, LeaseFixture.password]
+            for secret in secrets {
+                for table in [
+                    "SELECT string_agg(leases::text, ' ') FROM turnpike.leases",
+                    "SELECT string_agg(lease_targets::text, ' ') FROM turnpike.lease_targets",
+                    "SELECT string_agg(audit::text, ' ') FROM turnpike.audit",
+                ] as [SQL] {
+                    let text: String = try await fixture.value(table)
+                    #expect(!text.contains(secret))
+                    #expect(!text.contains(Hex.encode(Array(secret.utf8))))
+                }
+            }
+            #expect(!"\(credential.lease)".contains(credential.password))
+        }
+    }
+
+    @Test func termIsCutByTheProfileAndSaysSo() async throws {
+        try await LeaseFixture.with { fixture in
+            let credential = try await fixture.issue(ttl: .seconds(3_000))
+            #expect(credential.remaining <= .seconds(600))
+            #expect(credential.warnings.count == 1)
+            #expect(credential.warnings.first?.contains("the profile reader") == true)
+        }
+    }
+
+    @Test func renewalMovesBothEndsUpToTheLast() async throws {
+        try await LeaseFixture.with { fixture in
+            let credential = try await fixture.issue(ttl: .seconds(60))
+            let name = credential.lease.name
+            let renewed = try await fixture.control.leases.renew(
+                name,
+                by: .seconds(40),
+                by: fixture.admin
+            )
+            #expect(renewed.remaining <= .seconds(40) && renewed.remaining > .seconds(35))
+            let long = try await fixture.control.leases.renew(
+                name,
+                by: .seconds(9_000),
+                by: fixture.admin
+            )
+            #expect(long.lease.expiresAt <= credential.lease.maxExpiresAt)
+            #expect(long.warnings.count == 1)
+            let difference: Double = try await fixture.value(
+                """
+                SELECT abs(extract(epoch FROM rolvaliduntil - leases.expires_at))::float8
+                FROM pg_roles, turnpike.leases WHERE rolname = \(credential.username)
+                """
+            )
+            #expect(difference < 2)
+            // At its last end it cannot be renewed any more, nor after its expiry.
+            try await fixture.base.tamper(
+                "UPDATE turnpike.leases SET expires_at = clock_timestamp() - interval '1 ms'"
+            )
+            let late = await refusal {
+                try await fixture.control.leases.renew(name, by: nil, by: fixture.admin)
+            }
+            #expect(late?.code == "lease.ending")
+        }
+    }
+
+    @Test func revocationEndsSessionsAndGivesWhatWasMadeToTheOwner() async throws {
+        try await LeaseFixture.with { fixture in
+            let credential = try await fixture.issue()
+            let session = try await fixture.connect(as: credential.username)
+            try await session.query("CREATE TABLE app.made (id integer)")
+            try await session.query("INSERT INTO app.made VALUES (7)")
+            let row = try await fixture.control.leases.revoke(
+                credential.lease.name,
+                isAwaited: true,
+                by: fixture.admin
+            )
+            #expect(row.accessEndedAt != nil)
+            await #expect(throws: PostgresError.self) { try await session.query("SELECT 1") }
+            await #expect(throws: PostgresError.self) {
+                try await fixture.connect(as: credential.username)
+            }
+            try await fixture.control.leaseWork.run()
+            let ended = try await fixture.control.leases.find(credential.lease.name)
+            #expect(ended.state == .revoked)
+            #expect(ended.cleanedAt != nil)
+            #expect(try await fixture.exists(credential.username) == false)
+            let owner: String = try await fixture.value(
+                "SELECT tableowner::text FROM pg_tables WHERE tablename = 'made'"
+            )
+            #expect(owner == fixture.owner)
+            let kept: Int = try await fixture.value("SELECT sum(id)::bigint FROM app.made")
+            #expect(kept == 7)
+            // Again, and for ever.
+            _ = try await fixture.control.leases.revoke(
+                credential.lease.name,
+                isAwaited: true,
+                by: fixture.admin
+            )
+            let outcomes = try await fixture.base.audited("lease.revoke").map(\.outcome)
+            #expect(outcomes == ["success", "unchanged"])
+            #expect(try await fixture.base.audited("lease.end").map(\.reason) == ["revoked"])
+        }
+    }
+
+    @Test func repeatedRequestGetsTheSameRoleWithAnotherPassword() async throws {
+        try await LeaseFixture.with { fixture in
+            let first = try await fixture.issue(key: "request-1")
+            let again = try await fixture.issue(key: "request-1")
+            #expect(again.username == first.username)
+            #expect(again.password != first.password)
+            #expect(again.lease.generation == 2)
+            #expect(try await fixture.roleCount() == 1)
+            let other = try await fixture.issue(key: "request-2")
+            #expect(other.username != first.username)
+            try await fixture.put(fixture.profile("writer"))
+            let mixed = await refusal { try await fixture.issue("writer", key: "request-1") }
+            #expect(mixed?.code == "lease.other_request")
+            // Another principal's key of the same text is another key.
+            let stranger = ControlFixture.caller("stranger", BuiltInPolicies.all)
+            let theirs = try await fixture.issue(key: "request-1", by: stranger)
+            #expect(theirs.username != first.username)
+        }
+    }
+
+    @Test func quotasRefuseBeforeAnythingIsMade() async throws {
+        try await LeaseFixture.with { fixture in
+            try await fixture.put(fixture.profile("few") { $0.leasesMax = 2 })
+            _ = try await fixture.issue("few")
+            _ = try await fixture.issue("few")
+            let error = await refusal { try await fixture.issue("few") }
+            guard case .tooMany(let complaint, let wait)? = error else {
+                Issue.record("\(String(describing: error))")
+                return
+            }
+            #expect(complaint.code == "lease.too_many")
+            #expect(wait > .zero)
+            #expect(try await fixture.roleCount() == 2)
+            #expect(try await fixture.openCount() == 2)
+            // Other profiles are not concerned.
+            _ = try await fixture.issue()
+        }
+    }
+
+    @Test func targetThatIsAwayLeavesNothing() async throws {
+        try await LeaseFixture.with { fixture in
+            try await fixture.asSuperuser("ALTER ROLE \(fixture.administrator) NOLOGIN")
+            await fixture.control.leaseDesk.close()
+            let error = await refusal { try await fixture.issue() }
+            guard case .unavailable(let complaint)? = error else {
+                Issue.record("\(String(describing: error))")
+                return
+            }
+            #expect(complaint.code == "target.unreachable")
+            #expect(complaint.text.contains("orders"))
+            #expect(try await fixture.openCount() == 0)
+            #expect(try await fixture.roleCount() == 0)
+            // The next is refused at once, and nothing is written for it.
+            let next = await refusal { try await fixture.issue() }
+            #expect(next?.code == "target.unreachable")
+            #expect(
+                try await fixture.value("SELECT count(*) FROM turnpike.leases", as: Int.self) == 1
+            )
+        }
+    }
+
+    @Test func groupThatIsGoneIsSaidAndLeavesNothing() async throws {
+        try await LeaseFixture.with { fixture in
+            try await fixture.asSuperuser(
+                "ALTER ROLE \(fixture.group) RENAME TO gone_\(fixture.group)"
+            )
+            let error = await refusal { try await fixture.issue() }
+            #expect(error?.code == "target.refused")
+            #expect(error?.complaint.text.contains("42704") == true)
+            #expect(try await fixture.openCount() == 0)
+            #expect(try await fixture.roleCount() == 0)
+        }
+    }
+
+    @Test func leasesEndWithTheTokenThatAsked() async throws {
+        try await LeaseFixture.with { fixture in
+            let request = TokenRequest(displayName: "ci", policies: ["admin"])
+            _ = try await fixture.control.tokens.create(request, by: fixture.admin)
+            let (token, _) = try await fixture.control.tokens.create(request, by: fixture.admin)
+            let holder = Caller(
+                principal: "token/\(token.accessor)",
+                accessor: token.accessor,
+                policies: BuiltInPolicies.all
+            )
+            let credential = try await fixture.issue(by: holder)
+            let other = try await fixture.issue()
+            try await fixture.control.tokens.revoke(token.accessor, by: fixture.admin)
+            try await fixture.control.leaseWork.run()
+            #expect(try await fixture.exists(credential.username) == false)
+            #expect(try await fixture.exists(other.username))
+            let row = try await fixture.control.leases.find(credential.lease.name)
+            #expect(row.revokeReason == "token_revoked")
+        }
+    }
+
+    @Test func planThatWasForgedIsNotCarriedOut() async throws {
+        try await LeaseFixture.with { fixture in
+            let credential = try await fixture.issue()
+            var forged = try fixture.profile("reader")
+            forged.plan = .raw(
+                LeaseProfile.Raw(
+                    creation: ["CREATE ROLE \"{{name}}\""],
+                    revocation: ["CREATE ROLE forged_\(fixture.name)"]
+                )
+            )
+            let text = JSONText(String(decoding: JSON.canonical(forged.document), as: UTF8.self))
+            try await fixture.base.tamper("UPDATE turnpike.leases SET plan = \(text)")
+            _ = try? await fixture.control.leases.revoke(
+                credential.lease.name,
+                isAwaited: true,
+                by: fixture.admin
+            )
+            try await fixture.control.leaseWork.run()
+            #expect(try await fixture.exists("forged_\(fixture.name)") == false)
+            #expect(try await fixture.exists(credential.username) == false)
+            #expect(try await fixture.base.audited("row.alarm").map(\.reason) == ["mac_mismatch"])
+        }
+    }
+
+    /// L7 of the fault cases: whoever comes first, the lease ends.
+    @Test func renewalRacingRevocationNeverWins() async throws {
+        try await LeaseFixture.with { fixture in
+            for _ in 0..<20 {
+                let credential = try await fixture.issue()
+                let name = credential.lease.name
+                async let renewal = refusal {
+                    try await fixture.control.leases.renew(name, by: nil, by: fixture.admin)
+                }
+                async let revocation = refusal {
+                    try await fixture.control.leases.revoke(
+                        name,
+                        isAwaited: true,
+                        by: fixture.admin
+                    )
+                }
+                let (late, failed) = await (renewal, revocation)
+                #expect(failed == nil)
+                #expect(late == nil || late?.code == "lease.ending")
+                let row = try await fixture.control.leases.find(name)
+                #expect(row.accessEndedAt != nil)
+                await #expect(throws: PostgresError.self) {
+                    try await fixture.connect(as: credential.username)
+                }
+            }
+        }
+    }
+}
