@@ -26,6 +26,7 @@ package enum AllRoutes {
             EnrolmentRoutes.routes(mesh.enrolment),
             CatalogRoutes.routes(control),
             ApplyRoutes.routes(control),
+            LeaseRoutes.routes(control),
             ExplainRoutes.routes(control),
         ]
         let routes = rooms.flatMap { $0 }

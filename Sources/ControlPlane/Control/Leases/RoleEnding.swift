@@ -133,7 +133,9 @@ struct RoleEnding {
         try await control.targets.run(on: row, database: database, body)
     }
 
-    /// The word of the target's refusal; nil if it did not refuse. That it does not answer is thrown.
+    /// The word of the target's refusal; nil if it did not refuse.
+    ///
+    /// That it does not answer is thrown.
     private func refusal(
         in database: String? = nil,
         _ body: (PostgresTransaction) async throws(PostgresError) -> Void

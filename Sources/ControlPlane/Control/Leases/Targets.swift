@@ -19,7 +19,7 @@ package struct Targets: Sendable {
 
     /// Stores a target, new or changed, once its administrator was seen to be one.
     ///
-    /// - Parameter password: nil keeps the one that is stored.
+    /// Without a password the one that is stored stays.
     package func put(
         _ target: LeaseTarget,
         password: SecretBytes?,

@@ -148,6 +148,8 @@ final class Replica: Sendable {
                     await certificates.renew(on: reactor, logger: logger)
                 },
                 Task(executorPreference: reactor) { await keepHouse(control, reactor) },
+                Task(executorPreference: reactor) { await endLeases(control, reactor) },
+                Task(executorPreference: reactor) { await sweepLeases(control, reactor) },
                 Task(executorPreference: reactor) {
                     await follow(authority, control, reactor)
                 },
@@ -177,6 +179,7 @@ final class Replica: Sendable {
         await agents.drain(grace: .seconds(2))
         await following.value
         for chore in chores { await chore.value }
+        await control.leaseDesk.close()
         await database.stop()
         logger.info("ended")
     }
@@ -203,7 +206,8 @@ final class Replica: Sendable {
                 ControlSettings(
                     trustDomain: configuration.trustDomain,
                     serverName: name,
-                    version: Program.version
+                    version: Program.version,
+                    leases: leaseSettings(configuration)
                 ),
                 pool: pool,
                 key: key,
@@ -228,6 +232,12 @@ final class Replica: Sendable {
         } catch {
             throw .work(error.description)
         }
+    }
+
+    private static func leaseSettings(_ configuration: ServerConfiguration) -> LeaseSettings {
+        var settings = LeaseSettings()
+        settings.directory = configuration.dataDirectory + "/targets"
+        return settings
     }
 
     /// Lets the successor of the key-encryption key open the database as well, if one is named.
@@ -290,6 +300,35 @@ final class Replica: Sendable {
                     ["error": .describing(error)]
                 )
             }
+        }
+    }
+
+    /// Ends the access of leases that are due, at most a fraction of a second late.
+    private static func endLeases(_ control: ControlPlane, _ reactor: Reactor) async {
+        while true {
+            do throws(CancellationError) {
+                try await reactor.sleep(for: .milliseconds(250))
+            } catch {
+                return
+            }
+            do throws(ControlError) {
+                try await control.leaseWork.run()
+            } catch {
+                // The log has it; who cannot be asked now is asked again.
+                try? await reactor.sleep(for: .seconds(2))
+            }
+        }
+    }
+
+    /// Compares leases with the roles of their targets.
+    private static func sweepLeases(_ control: ControlPlane, _ reactor: Reactor) async {
+        while true {
+            do throws(CancellationError) {
+                try await reactor.sleep(for: .seconds(30))
+            } catch {
+                return
+            }
+            try? await control.leaseSweep.runDue()
         }
     }
 

@@ -94,7 +94,7 @@ package struct LeaseRow: Equatable, Sendable {
         )
     }
 
-    /// Reads a row. One whose tag does not hold gives an empty plan, with the alarm.
+    /// Reads a row; one whose tag does not hold gives an empty plan, with the alarm.
     init(_ row: Row, _ rowGuard: RowGuard) throws(PostgresError) {
         id = try row.decode("id")
         let profile = try row.parsed("profile") { text throws(NameError) in try ProfileName(text) }

@@ -18,9 +18,7 @@ package enum LeaseWorkRepository {
         case cleanup
     }
 
-    /// The targets that have work.
-    ///
-    /// - Parameter parked: those that are not to be asked now.
+    /// The targets that have work, without those that are not to be asked now.
     package static func dueTargets(
         for stage: Stage,
         except parked: [TargetName],

@@ -84,7 +84,9 @@ package enum ProfileRepository {
         )
     }
 
-    /// Removes a profile; false if there was none. Leases of it go on with what they copied.
+    /// Removes a profile; false if there was none.
+    ///
+    /// Leases of it go on with what they copied.
     package static func delete(
         _ name: ProfileName,
         in transaction: PostgresTransaction

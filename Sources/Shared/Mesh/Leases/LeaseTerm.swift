@@ -28,11 +28,9 @@ package struct LeaseTerm: Hashable, Sendable {
     /// What was cut and by whom, for the caller.
     package let warnings: [String]
 
-    /// The term of a new lease.
+    /// The term of a new lease; `asked` is nil to take the usual one.
     ///
-    /// - Parameters:
-    ///   - asked: nil to take the default.
-    ///   - random: from 0 up to 1; up to a tenth of a long term is taken off by it.
+    /// By `random`, from 0 up to 1, up to a tenth of a long term is taken off.
     package static func issued(
         asked: Duration?,
         default usual: Duration,
@@ -61,9 +59,8 @@ package struct LeaseTerm: Hashable, Sendable {
         return LeaseTerm(duration: whole(duration), most: whole(most), warnings: warnings)
     }
 
-    /// The term of a lease that is renewed: counted from now, never beyond the latest end.
-    ///
-    /// - Parameter left: from now to the latest end; nil when it has passed.
+    /// The term of a lease that is renewed: counted from now, never beyond the latest end, which is
+    /// `left` away; nil when it has passed.
     package static func renewed(
         asked: Duration?,
         default usual: Duration,
