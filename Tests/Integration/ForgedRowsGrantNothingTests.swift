@@ -136,6 +136,47 @@ import Wire
         try await expectAlarm("join_tokens", id, server)
     }
 
+    /// What lies in the database until it is used: a root, a snapshot key, a request for a CA.
+    @Test func keysThatWaitAreProposedOnlyIfTheyWereMadeHere() async throws {
+        let server = try await SharedServer.get()
+        let forged = "01900000-0000-7000-8000-00000000cafe"
+        let mole = try OperatorAuthority(key: "EC", issuing: false)
+        let key = String(repeating: "ab", count: 32)
+        let asked = try await server.turnpike(["ca", "csr"])
+        try #require(asked.code == 0, "\(asked.errors)")
+        let request = try await server.site.sql("SELECT id FROM turnpike.authority_requests")
+        let certificate = mole.root.split(separator: "\n").filter { !$0.hasPrefix("-") }.joined()
+        try await server.site.sql(
+            """
+            INSERT INTO turnpike.authorities (
+                id, kind, state, certificate, sealed_key, not_before, not_after
+            ) VALUES (
+                '\(forged)', 'root', 'prepared', decode('\(certificate)', 'base64'), '', now(),
+                now() + interval '1 year'
+            );
+            INSERT INTO turnpike.snapshot_keys (
+                key_id, public_key, sealed_key, state, not_before, not_after
+            ) VALUES ('\(key)', '\\x\(key)', '', 'prepared', now(), now() + interval '1 year');
+            UPDATE turnpike.authority_requests SET request = '\\x\(key)';
+            """
+        )
+        let name = try await server.site.sql(
+            "SELECT encode(sha256(certificate), 'hex') FROM turnpike.authorities WHERE id = '\(forged)'"
+        )
+        let root = try await server.turnpike(["rotate", "root", "prepare"])
+        #expect(root.code == 0 && !(root.output + root.errors).contains(name), "\(root.errors)")
+        #expect(root.errors.contains("is prepared"), "\(root.errors)")
+        let snapshotKey = try await server.turnpike(["rotate", "snapshot-key", "prepare"])
+        #expect(snapshotKey.code == 0, "\(snapshotKey.errors)")
+        #expect(!(snapshotKey.output + snapshotKey.errors).contains(key))
+        let other = try await server.turnpike(["ca", "csr"])
+        #expect(other.code == 0 && other.output.contains("BEGIN CERTIFICATE REQUEST"))
+        #expect(other.output != asked.output)
+        try await expectAlarm("authorities", forged, server)
+        try await expectAlarm("snapshot_keys", key, server)
+        try await expectAlarm("authority_requests", request, server)
+    }
+
     @Test func forgedPlacementsAndIntentionsReachNoSnapshot() async throws {
         let server = try await SharedServer.get()
         for name in ["f-db", "f-web", "f-spy"] {

@@ -73,7 +73,7 @@ import Wire
             ]
             let stored = try await pool.transaction { database in
                 for row in rows { try await AuthorityRepository.insert(row, in: database) }
-                return try await AuthorityRepository.list(in: database)
+                return try await AuthorityRepository.list(guardedBy: rowGuard, in: database)
             }
             #expect(stored == rows)
             await #expect(throws: (any Error).self) {
@@ -171,7 +171,10 @@ import Wire
                 try await TrustRepository.insert(key, in: database)
                 return (
                     try await TrustRepository.chain(guardedBy: rowGuard, in: database),
-                    try await TrustRepository.snapshotKeys(in: database)
+                    try await TrustRepository.snapshotKeys(
+                        guardedBy: rowGuard,
+                        in: database
+                    )
                 )
             }
             #expect(chain == documents)

@@ -114,6 +114,13 @@ struct AuthorityFixture: Sendable {
         }
     }
 
+    /// The CAs as they are stored, forged ones included.
+    func authorities() async throws -> [AuthorityRow] {
+        try await control.read { database in
+            try await AuthorityRepository.list(guardedBy: control.rowGuard, in: database)
+        }
+    }
+
     /// Runs a body with a new directory for files that the `openssl` command reads.
     static func withDirectory<Value>(_ body: (String) throws -> Value) throws -> Value {
         let path = NSTemporaryDirectory() + "turnpike-authority-\(UUID().uuidString)"

@@ -61,7 +61,12 @@ import Wire
             let text = try OperatorAuthority.text(of: other.pem, "req")
             #expect(text.contains("CN = Turnpike mesh intermediate example.org"), "\(text)")
             let row = try #require(
-                try await fixture.control.read { try await AuthorityRequestRepository.find(in: $0) }
+                try await fixture.control.read { database in
+                    try await AuthorityRequestRepository.find(
+                        guardedBy: fixture.control.rowGuard,
+                        in: database
+                    )
+                }
             )
             // What a thief of the database finds is no key, not even at another row's place.
             #expect((try? SigningKey(pkcs8: row.sealedKey)) == nil)
@@ -109,7 +114,7 @@ import Wire
             let view = try AuthorityView(fixture.control, fixture.authority).document()
             #expect(view["root_key"]?.text == "outside")
             // No row holds a key of the owner's.
-            let rows = try await fixture.control.read { try await AuthorityRepository.list(in: $0) }
+            let rows = try await fixture.authorities()
             let root = rows.first { $0.certificate == fixture.authority.root.encoded }
             #expect(root?.sealedKey == [] && root?.state == .active)
             _ = try await Authority.open(fixture.control)
@@ -161,6 +166,94 @@ import Wire
         }
     }
 
+    @Test func anImportedRootThatIsNotWantedAfterAllGivesWay() async throws {
+        let (first, second) = (
+            try OperatorAuthority(key: "EC", issuing: false),
+            try OperatorAuthority(key: "EC", issuing: false)
+        )
+        try await AuthorityFixture.with { fixture in
+            let rotations = Rotations(fixture.control, fixture.authority)
+            func root(_ owner: OperatorAuthority) throws -> [UInt8] {
+                try Certificate(pem: owner.root).encoded
+            }
+            let (firstRoot, secondRoot) = (try root(first), try root(second))
+            func announced() -> [[UInt8]] {
+                (fixture.authority.trust?.document.authorities ?? []).filter { $0.state == .next }
+                    .map(\.certificate)
+            }
+            // Announced, while another one is imported that is not: the announced one is next.
+            let known = try await take(first.root, "", key: first.signerKey, fixture)
+            try await fixture.submit(known)
+            let signed = try second.sign(try await request(fixture))
+            _ = try await take(signed, second.root, fixture)
+            let activation = try await rotations.take(.activate, of: .root, by: fixture.admin)
+            #expect(
+                activation.proposal?.authorities.first { $0.state == .active }?.certificate
+                    == firstRoot
+            )
+            // Back to a root of the server's own, from two that were imported.
+            let own = try await rotations.take(.prepare, of: .root, by: fixture.admin)
+            let again = try await rotations.take(.prepare, of: .root, by: fixture.admin)
+            let proposed = try #require(own.proposal?.authorities.last?.certificate)
+            #expect(again.proposal?.authorities.last?.certificate == proposed)
+            #expect(proposed != firstRoot && proposed != secondRoot)
+            #expect(try Certificate(der: proposed).subject == fixture.authority.root.subject)
+            // Given up: out of the trust document, and not to be activated any more.
+            try await fixture.submit(
+                try await rotations.take(.retire, of: .root, by: fixture.admin)
+            )
+            #expect(announced().isEmpty)
+            let rows = try await fixture.authorities().filter { $0.state == .retired }
+            #expect(rows.count == 2 && rows.contains { $0.kind == .intermediate })
+            #expect(rows.first { $0.kind == .root }?.certificate == firstRoot)
+            let early = await refusal {
+                try await rotations.take(.activate, of: .root, by: fixture.admin)
+            }
+            #expect(early?.code == "rotation.not_announced")
+            // Where one of ours and a later import are both announced, ours would not be next, so
+            // that a newer one is made.
+            try await fixture.submit(
+                try await rotations.take(.prepare, of: .root, by: fixture.admin)
+            )
+            let third = try OperatorAuthority(key: "EC", issuing: false)
+            try await fixture.submit(
+                try await take(third.root, "", key: third.signerKey, fixture)
+            )
+            let thirdRoot = try root(third)
+            #expect(announced() == [proposed, thirdRoot])
+            let newer = try await rotations.take(.prepare, of: .root, by: fixture.admin)
+            let newest = try #require(newer.proposal?.authorities.last?.certificate)
+            #expect(!announced().contains(newest))
+            try await fixture.submit(newer)
+            let last = try await rotations.take(.activate, of: .root, by: fixture.admin)
+            #expect(last.proposal?.authorities.last?.state == .active)
+        }
+    }
+
+    @Test func whatIsAnnouncedIsTheRootThatTheCallerBrings() async throws {
+        let (owner, mole) = (
+            try OperatorAuthority(key: "EC", issuing: false),
+            try OperatorAuthority(key: "EC", issuing: false)
+        )
+        try await AuthorityFixture.with { fixture in
+            let signed = try owner.sign(try await request(fixture))
+            let outcome = try await take(signed, owner.root, fixture)
+            let foreign = try Certificate(pem: mole.root).encoded
+            try await fixture.base.tamper(
+                """
+                UPDATE turnpike.authorities SET certificate = \(foreign)
+                WHERE kind = 'root' AND state = 'prepared'
+                """
+            )
+            let refused = await refusal { try await take(signed, owner.root, fixture) }
+            // Root and intermediate do not belong together any more, so both count as absent.
+            #expect(refused?.code == "ca.no_request")
+            #expect(outcome.proposal != nil)
+            let alarms = try await fixture.control.status().rowAlarms
+            #expect(alarms.map(\.table) == ["authorities", "authorities"])
+        }
+    }
+
     @Test func aRootWithItsKeySignsAsOneMadeHere() async throws {
         for kind in ["RSA", "EC"] {
             let owner = try OperatorAuthority(key: kind, issuing: false)
@@ -209,7 +302,7 @@ import Wire
         let records = try await fixture.control.audit.list(AuditFilter(), limit: 1_000).records
         #expect(!records.isEmpty && !records.contains { "\($0.record)".contains(line) })
         let secret = try #require(try? PEM.decode(pem).first?.bytes)
-        let rows = try await fixture.control.read { try await AuthorityRepository.list(in: $0) }
+        let rows = try await fixture.authorities()
         let tail = secret.suffix(32)
         #expect(!rows.contains { $0.sealedKey.contains(tail) })
     }
@@ -257,8 +350,25 @@ import Wire
             #expect(refused?.code == "ca.certificate")
             #expect(refused?.description.contains("outside the name constraints") == true)
             #expect(refused?.description.contains("spiffe://example.org/") == true)
-            let rows = try await fixture.control.read { try await AuthorityRepository.list(in: $0) }
+            let rows = try await fixture.authorities()
             #expect(rows.count == 3)
+        }
+    }
+
+    /// Peers read 32 KiB of a handshake.
+    @Test func aChainThatNoPeerReadsIsRefused() async throws {
+        let owner = try OperatorAuthority(key: "EC")
+        try await AuthorityFixture.with { fixture in
+            let signed = try owner.sign(
+                try await request(fixture),
+                OperatorAuthority.extensions
+                    + ["nsComment=" + String(repeating: "a", count: 34_000)],
+                copies: false
+            )
+            let refused = await refusal { try await take(signed, owner.chain, fixture) }
+            #expect(refused?.code == "ca.certificate")
+            #expect(refused?.description.contains("16384 may be") == true)
+            #expect(try await fixture.authorities().count == 3)
         }
     }
 

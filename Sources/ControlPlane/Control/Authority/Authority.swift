@@ -110,12 +110,18 @@ package final class Authority: Sendable {
         do {
             let (authorities, trust, keys) = try await control.read { transaction in
                 (
-                    try await AuthorityRepository.list(in: transaction),
+                    try await AuthorityRepository.list(
+                        guardedBy: control.rowGuard,
+                        in: transaction
+                    ),
                     try await TrustRepository.chain(
                         guardedBy: control.rowGuard,
                         in: transaction
                     ),
-                    try await TrustRepository.snapshotKeys(in: transaction)
+                    try await TrustRepository.snapshotKeys(
+                        guardedBy: control.rowGuard,
+                        in: transaction
+                    )
                 )
             }
             return try state(authorities, trust, keys, control)
@@ -202,12 +208,7 @@ package final class Authority: Sendable {
     ) throws -> SigningKey {
         let now = control.now()
         for row in rows where row.state == .active {
-            let key = try AuthoritySealing.open(
-                row.sealedKey,
-                for: .snapshot,
-                at: AuthoritySealing.snapshotPlace(row.keyID),
-                control
-            )
+            guard let key = SealedProof(control: control).key(of: row) else { continue }
             if trust.snapshotKeys.contains(where: { $0.key == key.publicKey && $0.isValid(at: now) }
             ) {
                 return key

@@ -58,10 +58,14 @@ extension AuthorityImport {
         if let row = state.authorities.last(where: {
             $0.kind == .intermediate && $0.certificate == chain.issuer.encoded
         }) {
-            return try known(row, state, change)
+            return try known(row, brought, state, change)
         }
-        let waiting = try await AuthorityRequestRepository.find(in: change.database)
-        let key = try brought.key ?? requestedKey(waiting, for: chain.issuer)
+        let key: SigningKey
+        if let own = brought.key {
+            key = own
+        } else {
+            key = try requestedKey(try await waiting(change)?.key, for: chain.issuer)
+        }
         let warnings = try brought.check(in: control, at: change.at)
         let signer = try CertificateAuthority(certificate: chain.issuer, key: key)
         try trial(signer, chain.above, chain.root, at: change.at)
@@ -90,9 +94,7 @@ extension AuthorityImport {
             change
         )
         try await AuthorityRepository.insert(row, in: change.database)
-        if let waiting, brought.key == nil {
-            try await AuthorityRequestRepository.delete(waiting.id, in: change.database)
-        }
+        if brought.key == nil { try await AuthorityRequestRepository.clear(in: change.database) }
         guard isActive else { return try announcement(of: root, state, change, warnings) }
         change.record(.trust, key: "intermediate", .update)
         return Rotations.Outcome(
@@ -105,10 +107,10 @@ extension AuthorityImport {
 
     /// The private half of what was asked for, if this is its certificate.
     private func requestedKey(
-        _ row: AuthorityRequestRow?,
+        _ key: SigningKey?,
         for certificate: Certificate
     ) throws -> SigningKey {
-        guard let row else {
+        guard let key else {
             throw ControlError.conflict(
                 Complaint(
                     "ca.no_request",
@@ -117,12 +119,6 @@ extension AuthorityImport {
                 )
             )
         }
-        let key = try AuthoritySealing.open(
-            row.sealedKey,
-            for: .ca,
-            at: Self.place(row.id),
-            control
-        )
         guard certificate.spki == key.publicKey.spki else {
             throw ControlError.invalid(
                 "ca.certificate",
@@ -137,6 +133,7 @@ extension AuthorityImport {
     /// What was imported before and is brought again.
     private func known(
         _ row: AuthorityRow,
+        _ brought: ImportedMaterial,
         _ state: RotationState,
         _ change: ChangeTransaction
     ) throws -> Rotations.Outcome {
@@ -154,6 +151,17 @@ extension AuthorityImport {
             change.audited.conclude(outcome: "unchanged")
             return Rotations.Outcome(
                 summary: "intermediate \(SHA256.digest(of: row.certificate)) signs already"
+            )
+        }
+        // Announced is what the caller shows, for nothing but the caller vouches for an outside root.
+        guard root.certificate == brought.chain.root.encoded else {
+            throw ControlError.conflict(
+                Complaint(
+                    "ca.other_root",
+                    "this intermediate is here already under root"
+                        + " \(SHA256.digest(of: root.certificate)): bring the chain to that root, or"
+                        + " have a new request signed (`turnpike ca csr --new`)"
+                )
             )
         }
         return try announcement(of: root, state, change, [])
@@ -216,6 +224,16 @@ extension AuthorityImport {
                 serialBytes: control.surroundings.randomBytes(CertificateTemplate.serialByteCount)
             )
             let leaf = try Certificate(der: issued.chain.first ?? [])
+            let shown = ([leaf, signer.certificate] + above).reduce(0) { $0 + $1.encoded.count }
+            guard shown <= Self.shownBytesMax else {
+                throw ControlError.invalid(
+                    "ca.certificate",
+                    field: "certificate",
+                    "peers would refuse a certificate that it signs for \(order.id): with what stands"
+                        + " above it there are \(shown) bytes to show, but \(Self.shownBytesMax) may"
+                        + " be"
+                )
+            }
             for role in PeerRole.allCases {
                 var question = PathValidator.Question(role: role, time: time)
                 question.intermediates = [signer.certificate] + above

@@ -37,6 +37,10 @@ package struct AuthorityImport: Sendable {
     /// The longest PEM text that is looked at.
     package static let textBytesMax = 48 * 1024
 
+    /// The most bytes of a certificate with the CAs that are shown with it: half of what a peer reads
+    /// of a handshake, for leaves grow with names and keys.
+    static let shownBytesMax = 16 * 1024
+
     let control: ControlPlane
     let authority: Authority
     let rotations: Rotations
@@ -56,13 +60,11 @@ package struct AuthorityImport: Sendable {
         by caller: Caller
     ) async throws(ControlError) -> Request {
         try await control.change(caller, action: "ca.request", resource: "ca/csr") { change in
-            if let row = try await AuthorityRequestRepository.find(in: change.database) {
-                guard renewed else {
-                    change.audited.conclude(outcome: "unchanged")
-                    return try Self.request(row, isNew: false)
-                }
-                try await AuthorityRequestRepository.delete(row.id, in: change.database)
+            if !renewed, let (row, _) = try await waiting(change) {
+                change.audited.conclude(outcome: "unchanged")
+                return try Self.request(row, isNew: false)
             }
+            try await AuthorityRequestRepository.clear(in: change.database)
             let key = try SigningKey.generate(.ecdsaP256)
             let id = control.surroundings.makeID(change.at)
             let row = AuthorityRequestRow(
@@ -87,6 +89,20 @@ package struct AuthorityImport: Sendable {
             change.describe(.fields(["key_sha256": .string(made.keyID)]))
             return made
         }
+    }
+
+    /// The request that waits, with its key; one that was not made here is none.
+    func waiting(
+        _ change: ChangeTransaction
+    ) async throws -> (row: AuthorityRequestRow, key: SigningKey)? {
+        guard
+            let row = try await AuthorityRequestRepository.find(
+                guardedBy: control.rowGuard,
+                in: change.database
+            ),
+            let key = SealedProof(control: control).key(of: row)
+        else { return nil }
+        return (row, key)
     }
 
     private static func request(_ row: AuthorityRequestRow, isNew: Bool) throws -> Request {

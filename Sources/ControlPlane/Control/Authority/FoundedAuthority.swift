@@ -53,12 +53,7 @@ package struct FoundedAuthority: Sendable {
         otherRoots: [[UInt8]] = [],
         randomBytes: (Int) -> [UInt8]
     ) throws -> FoundedAuthority {
-        let root = try root(
-            "Turnpike mesh root",
-            of: trustDomain,
-            now: now,
-            randomBytes: randomBytes
-        )
+        let root = try meshRoot(of: trustDomain, now: now, randomBytes: randomBytes)
         let key = try SigningKey.generate(.ecdsaP256)
         let intermediate = try root.authority.intermediate(
             CertificateTemplate(
@@ -102,6 +97,22 @@ package struct FoundedAuthority: Sendable {
             )
         )
     }
+
+    /// A new root of the mesh.
+    static func meshRoot(
+        of trustDomain: TrustDomain,
+        now: Timestamp,
+        randomBytes: (Int) -> [UInt8]
+    ) throws -> Issuer {
+        try root(meshRootPurpose, of: trustDomain, now: now, randomBytes: randomBytes)
+    }
+
+    /// What a root of the mesh that was made here is called, as no operator calls one.
+    static func meshRootName(of trustDomain: TrustDomain) -> DistinguishedName {
+        DistinguishedName(commonName: "\(meshRootPurpose) \(trustDomain)")
+    }
+
+    private static let meshRootPurpose = "Turnpike mesh root"
 
     /// A new root, named after what it is for and the trust domain.
     package static func root(

@@ -1,4 +1,5 @@
 import Crypto
+import Mesh
 import Snapshot
 import Store
 import Wire
@@ -22,9 +23,21 @@ struct RotationState {
         )
         let chain = try Authority.trustChain(rows, of: control.trustDomain)
         guard let newest = chain.last else { throw AuthorityView.noTrust }
+        let proof = SealedProof(control: control)
         return RotationState(
-            authorities: try await AuthorityRepository.list(in: change.database),
-            snapshotKeys: try await TrustRepository.snapshotKeys(in: change.database),
+            authorities: proof.believed(
+                try await AuthorityRepository.list(
+                    guardedBy: control.rowGuard,
+                    in: change.database
+                )
+            ),
+            snapshotKeys: proof.believed(
+                try await TrustRepository.snapshotKeys(
+                    guardedBy: control.rowGuard,
+                    in: change.database
+                ),
+                after: chain
+            ),
             chain: chain,
             document: newest.document
         )
@@ -33,9 +46,32 @@ struct RotationState {
     /// The latest snapshot key that was made and does not sign yet.
     var preparedSnapshotKey: SnapshotKeyRow? { snapshotKeys.last { $0.state == .prepared } }
 
-    /// The latest root that was made or imported and does not sign yet.
-    var preparedRoot: AuthorityRow? {
-        authorities.last { $0.kind == .root && $0.state == .prepared }
+    /// What waits to sign and is announced: the latest root, and the latest snapshot key.
+    var announcedRoot: AuthorityRow? {
+        preparedRoots.last { firstVersion(naming: $0.certificate) != nil }
+    }
+
+    var announcedSnapshotKey: SnapshotKeyRow? {
+        snapshotKeys.last { $0.state == .prepared && firstVersion(naming: $0.publicKey) != nil }
+    }
+
+    /// The root that was made here and would be activated next, were it announced.
+    ///
+    /// Nil where another one was announced after it: only a newer one can come before that.
+    func preparedOwnRoot(of trustDomain: TrustDomain) -> AuthorityRow? {
+        let name = FoundedAuthority.meshRootName(of: trustDomain)
+        func isOwn(_ row: AuthorityRow) -> Bool {
+            !row.sealedKey.isEmpty && (try? Certificate(der: row.certificate))?.subject == name
+        }
+        let latest = preparedRoots.last { row in
+            isOwn(row) || firstVersion(naming: row.certificate) != nil
+        }
+        return latest.flatMap { isOwn($0) ? $0 : nil }
+    }
+
+    /// Roots that were made or imported and do not sign yet, the oldest first.
+    private var preparedRoots: [AuthorityRow] {
+        authorities.filter { $0.kind == .root && $0.state == .prepared }
     }
 
     /// Since which version without a break a root or a snapshot key is announced; nil if it is not.

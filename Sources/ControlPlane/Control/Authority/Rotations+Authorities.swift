@@ -10,11 +10,10 @@ extension Rotations {
         _ change: ChangeTransaction
     ) async throws -> Outcome {
         let certificate: [UInt8]
-        if let row = state.preparedRoot {
+        if let row = state.preparedOwnRoot(of: control.trustDomain) {
             certificate = row.certificate
         } else {
-            let made = try FoundedAuthority.root(
-                "Turnpike mesh root",
+            let made = try FoundedAuthority.meshRoot(
                 of: control.trustDomain,
                 now: change.at,
                 randomBytes: control.surroundings.randomBytes
@@ -41,7 +40,7 @@ extension Rotations {
         _ state: RotationState,
         _ change: ChangeTransaction
     ) async throws -> Outcome {
-        guard let row = state.preparedRoot,
+        guard let row = state.announcedRoot,
             let since = state.firstVersion(naming: row.certificate)
         else {
             throw Self.notAnnounced("root")
@@ -60,14 +59,25 @@ extension Rotations {
         return outcome
     }
 
+    /// Takes the roots out that sign no more, or else those that were announced and never signed.
+    ///
+    /// Never both at once, for one may be on its way in while another one goes.
     func retireRoots(_ state: RotationState, _ change: ChangeTransaction) throws -> Outcome {
-        let leaving = state.document.authorities.filter { $0.state == .retiring }
-            .map { SHA256.digest(of: $0.certificate) }
+        func roots(_ wanted: TrustDocument.Authority.State) -> [SHA256Digest] {
+            state.document.authorities.filter { $0.state == wanted }
+                .map { SHA256.digest(of: $0.certificate) }
+        }
+        let retiring = roots(.retiring)
+        let announced = roots(.next)
+        let names = announced.map(\.hex).joined(separator: ", ")
         return try state.proposing(
-            leaving.map(TrustChange.removeRoot),
+            (retiring.isEmpty ? announced : retiring).map(TrustChange.removeRoot),
             at: change.at,
-            "roots that sign no more are taken out once the signed proposal is submitted",
-            otherwise: "there is nothing to retire: no root is retiring"
+            retiring.isEmpty
+                ? "root \(names), announced and never activated, is given up once the signed"
+                    + " proposal is submitted"
+                : "roots that sign no more are taken out once the signed proposal is submitted",
+            otherwise: "there is nothing to retire: every root of the trust document signs"
         )
     }
 

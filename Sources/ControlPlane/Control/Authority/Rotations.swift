@@ -193,7 +193,7 @@ package struct Rotations: Sendable {
         _ force: Bool,
         _ change: ChangeTransaction
     ) async throws -> Outcome {
-        guard let row = state.preparedSnapshotKey,
+        guard let row = state.announcedSnapshotKey,
             let since = state.firstVersion(naming: row.publicKey)
         else {
             throw Self.notAnnounced("snapshot key")

@@ -155,7 +155,9 @@ package struct TrustSubmission: Sendable {
         try await settleSnapshotKeys(next, state, change)
         let rows = state.authorities.filter { $0.kind == .root }
         guard let named = next.authorities.first(where: { $0.state == .active }),
-            let root = rows.last(where: { $0.certificate == named.certificate }),
+            let root = rows.last(where: {
+                $0.certificate == named.certificate && $0.state != .retired
+            }),
             let issuer = state.authorities.last(where: {
                 $0.kind == .intermediate && $0.issuer == root.id && $0.state != .retired
             })
@@ -182,7 +184,23 @@ package struct TrustSubmission: Sendable {
                 && state.document.authorities.contains { $0.certificate == row.certificate }
         }
         try await refuseInUse(gone, state, force, change)
+        try await giveUp(gone, state, change)
         return behind
+    }
+
+    /// What was announced, never signed and is taken out will not sign either.
+    private func giveUp(
+        _ roots: [AuthorityRow],
+        _ state: RotationState,
+        _ change: ChangeTransaction
+    ) async throws {
+        let ids = Set(roots.filter { $0.state == .prepared }.map(\.id))
+        for row in state.authorities
+        where row.state == .prepared
+            && (ids.contains(row.id) || row.issuer.map(ids.contains) ?? false)
+        {
+            try await AuthorityRepository.set(row.id, to: .retired, in: change.database)
+        }
     }
 
     private func settleSnapshotKeys(

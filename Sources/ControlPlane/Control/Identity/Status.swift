@@ -60,7 +60,7 @@ extension ControlPlane {
                 administratorCount: administrators.count,
                 bootstrapExpiresAt: administrators.first { $0.kind == .bootstrap }?.expiresAt,
                 rowAlarms: try await RowAlarmRepository.list(in: database),
-                authorities: try await AuthorityRepository.list(in: database)
+                authorities: try await AuthorityRepository.list(guardedBy: rowGuard, in: database)
                     .filter { $0.state == .active }
                     .map { row in Status.Signer(row, at: now) }
             )

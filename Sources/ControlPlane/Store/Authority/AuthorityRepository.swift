@@ -99,27 +99,32 @@ package enum AuthorityRepository {
         return (try row.decode("count"), try row.decodeIfPresent("last_end"))
     }
 
-    /// All CAs, the oldest first.
+    /// All CAs that can be read, the oldest first.
     package static func list(
+        guardedBy rowGuard: RowGuard,
         in transaction: PostgresTransaction
     ) async throws(PostgresError) -> [AuthorityRow] {
         try await transaction.query(
             """
-            SELECT id, kind, state, issuer, certificate, chain, sealed_key, not_before, not_after
+            SELECT id, id::text AS id_text, kind, state, issuer, certificate, chain, sealed_key, not_before,
+                not_after
             FROM turnpike.authorities ORDER BY created_at, id LIMIT 1000
             """
         ).items { row throws(PostgresError) in
-            AuthorityRow(
-                id: try row.decode("id"),
-                kind: try row.decode("kind"),
-                state: try row.decode("state"),
-                issuer: try row.decodeIfPresent("issuer"),
-                certificate: try row.decode("certificate"),
-                chain: try row.decode("chain"),
-                sealedKey: try row.decode("sealed_key"),
-                notBefore: try row.decode("not_before"),
-                notAfter: try row.decode("not_after")
-            )
+            try rowGuard.legible(row, of: "authorities", keyColumns: ["id_text"]) {
+                () throws(PostgresError) in
+                AuthorityRow(
+                    id: try row.decode("id"),
+                    kind: try row.decode("kind"),
+                    state: try row.decode("state"),
+                    issuer: try row.decodeIfPresent("issuer"),
+                    certificate: try row.decode("certificate"),
+                    chain: try row.decode("chain"),
+                    sealedKey: try row.decode("sealed_key"),
+                    notBefore: try row.decode("not_before"),
+                    notAfter: try row.decode("not_after")
+                )
+            }
         }
     }
 }

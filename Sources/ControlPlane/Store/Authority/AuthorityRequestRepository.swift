@@ -19,19 +19,26 @@ package struct AuthorityRequestRow: Equatable, Sendable {
 
 /// The one request for an intermediate that an operator's CA may be about to sign.
 package enum AuthorityRequestRepository {
-    /// The request that waits; nil if there is none.
+    /// The request that waits; nil if there is none that can be read.
     package static func find(
+        guardedBy rowGuard: RowGuard,
         in transaction: PostgresTransaction
     ) async throws(PostgresError) -> AuthorityRequestRow? {
         try await transaction.query(
-            "SELECT id, request, sealed_key, created_at FROM turnpike.authority_requests LIMIT 1"
+            """
+            SELECT id, id::text AS id_text, request, sealed_key, created_at
+            FROM turnpike.authority_requests LIMIT 1
+            """
         ).items { row throws(PostgresError) in
-            AuthorityRequestRow(
-                id: try row.decode("id"),
-                request: try row.decode("request"),
-                sealedKey: try row.decode("sealed_key"),
-                createdAt: try row.decode("created_at")
-            )
+            try rowGuard.legible(row, of: "authority_requests", keyColumns: ["id_text"]) {
+                () throws(PostgresError) in
+                AuthorityRequestRow(
+                    id: try row.decode("id"),
+                    request: try row.decode("request"),
+                    sealedKey: try row.decode("sealed_key"),
+                    createdAt: try row.decode("created_at")
+                )
+            }
         }.first
     }
 
@@ -48,11 +55,8 @@ package enum AuthorityRequestRepository {
         )
     }
 
-    /// Forgets a request with its key.
-    package static func delete(
-        _ id: UUIDv7,
-        in transaction: PostgresTransaction
-    ) async throws(PostgresError) {
-        try await transaction.query("DELETE FROM turnpike.authority_requests WHERE id = \(id)")
+    /// Forgets the request that waits, with its key.
+    package static func clear(in transaction: PostgresTransaction) async throws(PostgresError) {
+        try await transaction.query("DELETE FROM turnpike.authority_requests")
     }
 }

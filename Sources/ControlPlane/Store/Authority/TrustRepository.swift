@@ -121,8 +121,9 @@ package enum TrustRepository {
         )
     }
 
-    /// All snapshot keys.
+    /// All snapshot keys that can be read, the oldest first.
     package static func snapshotKeys(
+        guardedBy rowGuard: RowGuard,
         in transaction: PostgresTransaction
     ) async throws(PostgresError) -> [SnapshotKeyRow] {
         try await transaction.query(
@@ -131,14 +132,17 @@ package enum TrustRepository {
             FROM turnpike.snapshot_keys ORDER BY created_at, key_id LIMIT 1000
             """
         ).items { row throws(PostgresError) in
-            SnapshotKeyRow(
-                keyID: try row.decode("key_id"),
-                publicKey: try row.decode("public_key"),
-                sealedKey: try row.decode("sealed_key"),
-                state: try row.decode("state"),
-                notBefore: try row.decode("not_before"),
-                notAfter: try row.decode("not_after")
-            )
+            try rowGuard.legible(row, of: "snapshot_keys", keyColumns: ["key_id"]) {
+                () throws(PostgresError) in
+                SnapshotKeyRow(
+                    keyID: try row.decode("key_id"),
+                    publicKey: try row.decode("public_key"),
+                    sealedKey: try row.decode("sealed_key"),
+                    state: try row.decode("state"),
+                    notBefore: try row.decode("not_before"),
+                    notAfter: try row.decode("not_after")
+                )
+            }
         }
     }
 }

@@ -13,7 +13,7 @@ extension RowGuard {
         content: (Stored<Value>) -> RowContent,
         _ read: () throws(PostgresError) -> Value
     ) throws(PostgresError) -> Stored<Value>? {
-        do throws(PostgresError) {
+        try legible(row, of: table, keyColumns: keyColumns) { () throws(PostgresError) in
             let stored = try row.stored(try read())
             let isAuthentic = isAuthentic(
                 content(stored),
@@ -21,6 +21,21 @@ extension RowGuard {
                 isSuperseded: try row.decode("superseded")
             )
             return isAuthentic ? stored : nil
+        }
+    }
+
+    /// Reads a row that may have been written by somebody else; one bad row costs nobody else.
+    ///
+    /// Nil, with the alarm, for one that does not read. `keyColumns` are those of text or numbers
+    /// that name it.
+    func legible<Value>(
+        _ row: Row,
+        of table: String,
+        keyColumns: [String],
+        _ read: () throws(PostgresError) -> Value?
+    ) throws(PostgresError) -> Value? {
+        do throws(PostgresError) {
+            return try read()
         } catch {
             guard case .undecodable = error else { throw error }
             reportUnreadable(table: table, key: row.text(of: keyColumns))
