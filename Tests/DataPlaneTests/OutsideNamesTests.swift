@@ -56,6 +56,29 @@ private final class Resolver {
         #expect(!names.answered(name, .addresses([one, two]), now: start + .seconds(30)))
     }
 
+    @Test func theHostsOwnAddressesAreNoneOfATargets() throws {
+        func target(_ host: String, allowsLocal: Bool = false) throws -> ExternalTarget {
+            ExternalTarget(
+                service: try ServiceName("default/db"),
+                agent: try AgentName("egress"),
+                host: try OutsideHost(host),
+                port: 5_432,
+                security: .plain,
+                allowsLocal: allowsLocal
+            )
+        }
+        let mapped = try IPAddress("::ffff:c000:201")
+        var addresses = OutsideAddresses(byName: [name: [one, two, mapped]])
+        // As long as nobody knows them, no address is known to be another's.
+        #expect(addresses.admitted(try target("db.example.com")) == nil)
+        #expect(addresses.admitted(try target("192.0.2.1")) == nil)
+        addresses.own = [one]
+        #expect(addresses.admitted(try target("db.example.com")) == [two])
+        #expect(addresses.admitted(try target("192.0.2.1")) == [])
+        #expect(addresses.admitted(try target("192.0.2.1", allowsLocal: true)) == [one])
+        #expect(addresses.admitted(try target("other.example.com")) == nil)
+    }
+
     @Test func aNameThatIsGoneLeadsNowhereAtOnce() {
         let names = asked()
         _ = names.answered(name, .addresses([one]), now: start)

@@ -268,6 +268,8 @@ extension MeshPair {
             security: .plain,
             allowsLocal: false
         )
+        // As if it had come to the host after its addresses were read.
+        await pair.destination.plane.apply(OutsideAddresses(own: []))
         try await pair.connect()
         #expect(await pair.exchange([1]).isEmpty)
         #expect(try await pair.destination.decision(.outsideAddressRefused) != nil)
@@ -393,10 +395,40 @@ extension MeshPair {
         #expect(try await pair.destination.decision(.outsideUnresolved) != nil)
         // A name that leads back to the host is the attack itself.
         await pair.destination.plane.apply(
-            OutsideAddresses(byName: [name: [.loopback, try IPAddress("169.254.169.254")]])
+            OutsideAddresses(
+                byName: [name: [.loopback, try IPAddress("169.254.169.254")]],
+                own: []
+            )
         )
         #expect(await pair.exchange([1]).isEmpty)
         #expect(try await pair.destination.decision(.outsideAddressRefused) != nil)
+        // So is one to any other address of the host: nobody even tries to connect.
+        let own = try IPAddress("192.0.2.7")
+        await pair.destination.plane.apply(
+            OutsideAddresses(byName: [name: [own]], own: [.loopback, own])
+        )
+        #expect(await pair.exchange([1]).isEmpty)
+        #expect(pair.destination.takeDecisions().map(\.ruling.reason) == [.outsideAddressRefused])
+        await pair.stop()
+    }
+
+    @Test func aConnectThatHangsIsLeftAloneWhenAnotherNameIsFound() async throws {
+        let server = try #require(OwnAddress.busy())
+        let pair = try await MeshPair()
+        try await pair.reachOutside("db.example.com", port: server.port, security: .plain)
+        try await pair.connect()
+        let (name, other) = (try HostName("db.example.com"), try HostName("api.example.com"))
+        async let answer = pair.exchange([5, 6])
+        try await Task.sleep(for: .milliseconds(200))
+        var addresses = OutsideAddresses(byName: [name: [.loopback]])
+        await pair.destination.plane.apply(addresses)
+        addresses.byName[other] = []
+        await pair.destination.plane.apply(addresses)
+        // From now on there is room for it; the kernel asks again after a second.
+        server.echo(2)
+        #expect(await answer == [5, 6])
+        #expect(pair.destination.takeDecisions().isEmpty)
+        server.stop()
         await pair.stop()
     }
 
@@ -428,9 +460,10 @@ private final class HeardBytes: @unchecked Sendable {
 }
 
 /// A socket on an address of the host that is not loopback.
-private final class OwnAddress {
+private final class OwnAddress: @unchecked Sendable {
     let port: UInt16
     private let number: Int32
+    private var filler: LoopbackSocket?
 
     private init(number: Int32, port: UInt16) {
         self.number = number
@@ -463,14 +496,39 @@ private final class OwnAddress {
         return nil
     }
 
-    private static func bound(to address: sockaddr_in) -> OwnAddress? {
+    /// A listener on loopback that has no room for one connection more.
+    static func busy() -> OwnAddress? {
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+        guard let own = bound(to: address, backlog: 0),
+            let filler = LoopbackSocket.connect(port: own.port)
+        else { return nil }
+        own.filler = filler
+        return own
+    }
+
+    /// Lets the next in, and sends back what the one after it says.
+    func echo(_ count: Int) {
+        inBackground { [self] in
+            close(accept(number, nil, nil))
+            let next = accept(number, nil, nil)
+            var bytes = [UInt8](repeating: 0, count: count)
+            if recv(next, &bytes, count, Int32(MSG_WAITALL)) == count {
+                send(next, bytes, count, Int32(MSG_NOSIGNAL))
+            }
+            close(next)
+        }
+    }
+
+    private static func bound(to address: sockaddr_in, backlog: Int32 = 4) -> OwnAddress? {
         let number = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         var address = address
         address.sin_port = 0
         var length = socklen_t(MemoryLayout<sockaddr_in>.size)
         let isBound = withUnsafeMutablePointer(to: &address) { pointer in
             pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                bind(number, $0, length) == 0 && Glibc.listen(number, 4) == 0
+                bind(number, $0, length) == 0 && Glibc.listen(number, backlog) == 0
                     && getsockname(number, $0, &length) == 0
             }
         }

@@ -3,6 +3,8 @@
 #include "clinux.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
+#include <ifaddrs.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <string.h>
@@ -12,6 +14,38 @@ static uint64_t big_endian(const uint8_t *bytes) {
     uint64_t value = 0;
     for (int index = 0; index < 8; index++) value = value << 8 | bytes[index];
     return value;
+}
+
+static int32_t read_address(const struct sockaddr *form, clinux_address *address) {
+    memset(address, 0, sizeof *address);
+    if (form == NULL) return 0;
+    if (form->sa_family == AF_INET) {
+        const struct sockaddr_in *known = (const struct sockaddr_in *)form;
+        address->family = CLINUX_FAMILY_IPV4;
+        address->low = ntohl(known->sin_addr.s_addr);
+        return 1;
+    }
+    if (form->sa_family != AF_INET6) return 0;
+    const struct sockaddr_in6 *known = (const struct sockaddr_in6 *)form;
+    address->family = CLINUX_FAMILY_IPV6;
+    address->high = big_endian(known->sin6_addr.s6_addr);
+    address->low = big_endian(known->sin6_addr.s6_addr + 8);
+    address->scope = known->sin6_scope_id;
+    return 1;
+}
+
+int32_t clinux_own_addresses(clinux_address *found, int32_t capacity) {
+    struct ifaddrs *list = NULL;
+    if (getifaddrs(&list) != 0) return -errno;
+    int32_t count = 0;
+    for (struct ifaddrs *entry = list; entry != NULL; entry = entry->ifa_next) {
+        clinux_address address;
+        if (!read_address(entry->ifa_addr, &address)) continue;
+        if (count < capacity) found[count] = address;
+        count++;
+    }
+    freeifaddrs(list);
+    return count;
 }
 
 int32_t clinux_resolve(const char *host, uint16_t port, clinux_address *found, int32_t capacity) {
@@ -26,21 +60,9 @@ int32_t clinux_resolve(const char *host, uint16_t port, clinux_address *found, i
     int32_t count = 0;
     for (struct addrinfo *entry = list; entry != NULL && count < capacity; entry = entry->ai_next) {
         clinux_address *address = &found[count];
-        memset(address, 0, sizeof *address);
+        if (!read_address(entry->ai_addr, address)) continue;
         address->port = port;
-        if (entry->ai_family == AF_INET) {
-            const struct sockaddr_in *form = (const struct sockaddr_in *)entry->ai_addr;
-            address->family = CLINUX_FAMILY_IPV4;
-            address->low = ntohl(form->sin_addr.s_addr);
-            count++;
-        } else if (entry->ai_family == AF_INET6) {
-            const struct sockaddr_in6 *form = (const struct sockaddr_in6 *)entry->ai_addr;
-            address->family = CLINUX_FAMILY_IPV6;
-            address->high = big_endian(form->sin6_addr.s6_addr);
-            address->low = big_endian(form->sin6_addr.s6_addr + 8);
-            address->scope = form->sin6_scope_id;
-            count++;
-        }
+        count++;
     }
     freeaddrinfo(list);
     return count;

@@ -30,15 +30,14 @@ extension Subscription {
     /// The addresses of an external target, each probed as an instance is.
     private func outsideSubjects(of hosted: ValidatedSnapshot.Hosted) -> [HealthMachine.Subject] {
         guard let target = hosted.external else { return [] }
-        return (outsideAddresses.addresses(of: target) ?? []).filter { target.admits($0) }
-            .map { address in
-                HealthMachine.Subject(
-                    key: InstanceKey(outside: address, of: hosted.service),
-                    address: address,
-                    port: target.port,
-                    check: hosted.healthCheck
-                )
-            }
+        return (outsideAddresses.admitted(target) ?? []).map { address in
+            HealthMachine.Subject(
+                key: InstanceKey(outside: address, of: hosted.service),
+                address: address,
+                port: target.port,
+                check: hosted.healthCheck
+            )
+        }
     }
 
     private func makeProber() -> HealthProber {

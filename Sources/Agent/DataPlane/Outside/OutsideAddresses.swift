@@ -9,9 +9,12 @@ package struct OutsideAddresses: Equatable, Sendable {
     ///
     /// A name that is missing here was not asked for yet.
     package var byName: [HostName: [IPAddress]]
+    /// The addresses of the host itself; nil while they are not known.
+    package var own: Set<IPAddress>?
 
-    package init(byName: [HostName: [IPAddress]] = [:]) {
+    package init(byName: [HostName: [IPAddress]] = [:], own: Set<IPAddress>? = nil) {
         self.byName = byName
+        self.own = own
     }
 
     /// Where a target is; nil while the first answer about its name is under way.
@@ -20,6 +23,15 @@ package struct OutsideAddresses: Equatable, Sendable {
         case .address(let address): [address]
         case .name(let name): byName[name]
         }
+    }
+
+    /// The addresses that connections and probes for a target may go to; nil while that is not known.
+    package func admitted(_ target: ExternalTarget) -> [IPAddress]? {
+        guard let known = addresses(of: target) else { return nil }
+        if target.allowsLocal { return known.filter { target.admits($0) } }
+        // Whether an address leads back to the host cannot be told by its look.
+        guard let own else { return nil }
+        return known.filter { target.admits($0) && !own.contains($0.unwrapped) }
     }
 }
 

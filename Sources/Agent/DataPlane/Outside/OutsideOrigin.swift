@@ -70,16 +70,14 @@ struct OutsideView {
         origins = next
     }
 
-    /// The addresses that connections for a target may go to; nil while nobody knows its name yet.
-    func admitted(_ target: ExternalTarget) -> [IPAddress]? {
-        addresses.addresses(of: target)?.filter { target.admits($0) }
-    }
+    /// The addresses that connections for a target may go to; nil while nobody knows them yet.
+    func admitted(_ target: ExternalTarget) -> [IPAddress]? { addresses.admitted(target) }
 
     /// Why there is nowhere to go for a target.
     func problem(of target: ExternalTarget) -> DecisionReason {
-        guard let known = addresses.addresses(of: target), !known.isEmpty else {
-            return .outsideUnresolved
-        }
-        return known.contains { target.admits($0) } ? .noEndpoints : .outsideAddressRefused
+        guard let known = addresses.addresses(of: target), !known.isEmpty,
+            let admitted = admitted(target)
+        else { return .outsideUnresolved }
+        return admitted.isEmpty ? .outsideAddressRefused : .noEndpoints
     }
 }

@@ -23,8 +23,9 @@ extension RelayConnection {
     /// - Returns: whether the connection waits.
     func waitsForOutside() -> Bool {
         guard let target = outside?.target, tried == nil else { return false }
-        if lane.outside.value.admitted(target) == nil, !isAwaitingAddresses {
+        if lane.outside.value.admitted(target) == nil, !hasAwaitedAddresses {
             isAwaitingAddresses = true
+            hasAwaitedAddresses = true
             phase = .connecting
             arm(lane.settings.connectTimeout)
             return true
@@ -33,7 +34,7 @@ extension RelayConnection {
         return false
     }
 
-    /// Goes on if what it waited for is known now.
+    /// Goes on if what it waits for is known now; one that connects already is left alone.
     func outsideAddressesChanged() {
         guard isAwaitingAddresses, phase == .connecting, let target = outside?.target,
             lane.outside.value.admitted(target) != nil

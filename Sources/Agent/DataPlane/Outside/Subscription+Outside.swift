@@ -14,13 +14,19 @@ extension Subscription {
             return name
         }
         outsideNames.configured(Set(names), now: reactor.now)
+        unresolvedNames.formIntersection(names)
+        readOwnAddresses()
         publishOutside()
         lookUpDue()
     }
 
-    /// Asks for the names that are due; called with every tick.
+    /// Asks for the names that are due, and for the host's own addresses; called with every tick.
     func lookUpDue() {
         guard !isStopping else { return }
+        if let read = ownAddressesReadAt, reactor.now >= read + OutsideNames.refreshInterval {
+            readOwnAddresses()
+            publishOutside()
+        }
         for name in outsideNames.takeDue(now: reactor.now) {
             guard let threads = outsideThreads() else {
                 answered(name, .noAnswer)
@@ -50,15 +56,42 @@ extension Subscription {
 
     private func answered(_ name: HostName, _ answer: OutsideNames.Answer) {
         if case .addresses = answer {
-        } else {
+            if unresolvedNames.remove(name) != nil {
+                logger.info("an external target's name is found again", ["name": .text(name.text)])
+            }
+        } else if unresolvedNames.insert(name).inserted {
             logger.warning("an external target's name was not found", ["name": .text(name.text)])
         }
-        guard outsideNames.answered(name, answer, now: reactor.now) else { return }
+        _ = outsideNames.answered(name, answer, now: reactor.now)
+        readOwnAddresses()
         publishOutside()
     }
 
+    /// Finds out which addresses lead back to this host; they change as names do.
+    ///
+    /// Where the kernel does not tell, what it told before counts; without that, no target is reached.
+    private func readOwnAddresses() {
+        guard snapshot?.hostedByMeshName.values.contains(where: { $0.external != nil }) == true
+        else {
+            ownAddressesReadAt = nil
+            return
+        }
+        ownAddressesReadAt = reactor.now
+        do throws(SystemError) {
+            ownAddresses = Set(
+                try OwnAddresses.read().compactMap { Mesh.IPAddress(bytes: $0.bytes) }
+            )
+        } catch {
+            logger.error(
+                "the host's own addresses cannot be read",
+                ["problem": .describing(error)]
+            )
+        }
+    }
+
     private func publishOutside() {
-        let addresses = outsideNames.addresses
+        var addresses = outsideNames.addresses
+        addresses.own = ownAddresses
         guard addresses != outsideAddresses else { return }
         outsideAddresses = addresses
         Task { await self.dataPlane.apply(self.outsideAddresses) }

@@ -11,6 +11,7 @@ extension RelayConnection {
     ///
     /// No byte of the peer was taken before: what it sent waits in its socket.
     func tryNextDestination() {
+        isAwaitingAddresses = false
         closeOwnSocket()
         destinationFailed()
         while attemptsLeft > 0, let next = lane.chooseDestination(for: self) {

@@ -50,7 +50,9 @@ final class RelayConnection: EventHandler, TimerHandler {
     var heldForSecure: [UInt8] = []
     /// What goes out once the outside has proved who it is.
     var heldForOutside: [UInt8] = []
+    /// Whether the connection waits for the first answer about its target, and whether it did.
     var isAwaitingAddresses = false
+    var hasAwaitedAddresses = false
     /// Whether the outside was asked to begin TLS and has not answered yet.
     var isAskingForTLS = false
     /// A reader must go on to the end once the peer closed, for no further edge comes.

@@ -56,6 +56,11 @@ package actor Subscription: ReactorBound {
     /// Where the names of external targets lead, and the threads that ask.
     var outsideNames = OutsideNames()
     var outsideAddresses = OutsideAddresses()
+    /// Names that the latest look-up did not find, each logged once.
+    var unresolvedNames: Set<HostName> = []
+    /// The host's own addresses, and when they were read, while there is an external target.
+    var ownAddresses: Set<Mesh.IPAddress>?
+    var ownAddressesReadAt: ContinuousClock.Instant?
     var outsidePool: WorkerPool?
     var ticksWithoutServer = 0
 

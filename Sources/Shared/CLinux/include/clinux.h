@@ -105,6 +105,9 @@ int32_t clinux_notify_send(const char *path, const void *bytes, size_t count);
 /// Blocks. Writes at most `capacity` addresses and returns how many; -ENOENT for a name that does not
 /// exist, -EAGAIN when no resolver answers.
 int32_t clinux_resolve(const char *host, uint16_t port, clinux_address *found, int32_t capacity);
+/// Writes at most `capacity` of the addresses that the host has itself and returns how many it has,
+/// which may be more.
+int32_t clinux_own_addresses(clinux_address *found, int32_t capacity);
 
 // ---- socket diagnostics ------------------------------------------------------------------------
 

@@ -35,6 +35,12 @@ extension IPAddress {
         }
     }
 
+    /// The IPv4 address that an IPv6 one stands for, or itself.
+    package var unwrapped: IPAddress {
+        guard isVersion6, let inner = embeddedVersion4 else { return self }
+        return IPAddress(bytes: Array(inner)) ?? self
+    }
+
     /// The IPv4 address that a mapped, compatible, translated or 6to4 address stands for.
     private var embeddedVersion4: ArraySlice<UInt8>? {
         let zeros = { (range: Range<Int>) in self.bytes[range].allSatisfy { $0 == 0 } }

@@ -3,7 +3,8 @@ import CLinux
 /// The kernel calls that can fail, by the name people know from the manual.
 package enum SystemCall: String, Sendable {
     case accept, bind, close, connect, epoll, eventfd, fchown, fcntl, flock, fork, fsync
-    case getpeername, getrandom, getsockname, getsockopt, kill, listen, mkdir, netlink, open, pipe
+    case getifaddrs, getpeername, getrandom, getsockname, getsockopt, kill, listen, mkdir, netlink,
+        open, pipe
     case prctl, pthread, read, readdir, recv, rename, send, setrlimit, setsockopt, shutdown
     case signalfd, socket, stat, unlink, waitid, write
     case execve, getpwnam, setsid, setuid, chdir, dup
