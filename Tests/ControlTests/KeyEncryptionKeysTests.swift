@@ -98,6 +98,26 @@ import Testing
         }
     }
 
+    /// A replica reads the keyring first and says last with which key it works.
+    @Test func aReplicaWhoseKeyIsLetGoWhileItStartsDoesNotStart() async throws {
+        try await ControlFixture.withPool { _, pool in
+            let successor = Bytes.key(filledWith: 77)
+            let old = try await ControlFixture.open(pool)
+            _ = try await old.addKeyEncryptionKey(successor)
+            let new = try await ControlFixture.open(pool, server: "two", key: successor)
+            try await new.announce(apiAddress: "b:1", agentAddress: "b:2")
+            let gone = try await new.retireKeyEncryptionKeys(by: ControlFixture.administrator)
+            #expect(gone == [old.keyring.keyEncryptionKeyID])
+            let refused = await refusal {
+                try await old.announce(apiAddress: "a:1", agentAddress: "a:2")
+            }
+            #expect(refused?.code == "kek.retired")
+            #expect(refused?.description.contains(successor.id) == true)
+            let servers = try await new.status().servers
+            #expect(servers.map(\.name) == ["two"])
+        }
+    }
+
     @Test func aWrapThatSomebodyAlteredProvesNothing() async throws {
         try await ControlFixture.with { base in
             let successor = Bytes.key(filledWith: 77)

@@ -4,10 +4,11 @@ import Testing
 
 @Suite struct PostgresReaderTests {
     private func withReader(
+        _ limits: PoolLimits = PoolLimits(),
         _ body: @Sendable (PostgresReader, PostgresPool, TestDatabase) async throws -> Void
     ) async throws {
         try await TestDatabase.withEmpty { database in
-            let pool = database.pool()
+            let pool = database.pool(limits: limits)
             try await body(PostgresReader(pool), pool, database)
             await pool.close()
         }
@@ -93,6 +94,71 @@ import Testing
                 reader
             )
             #expect((0..<60).allSatisfy { $0 == 5 || found[$0]?.first == $0 })
+        }
+    }
+
+    @Test func whoeverWaitsWhereNoConnectionIsToBeHadIsToldAtOnce() async throws {
+        var limits = PoolLimits()
+        limits.connectionsMax = 1
+        limits.acquireTimeout = .milliseconds(500)
+        // Two round trips may wait for a connection; a read that asked by itself would be refused.
+        limits.waitersMax = 2
+        try await withReader(limits) { reader, pool, _ in
+            for _ in 0..<60 where (try? await pool.query("SELECT 1")) == nil {}
+            let errors = try await pool.withConnection { _ throws(PostgresError) in
+                await withTaskGroup(of: PostgresError?.self) { group in
+                    for _ in 0..<600 {
+                        group.addTask {
+                            do throws(PostgresError) {
+                                _ = try await reader.query("SELECT 1")
+                                return nil
+                            } catch {
+                                return error
+                            }
+                        }
+                    }
+                    return await group.reduce(into: [PostgresError?]()) { $0.append($1) }
+                }
+            }
+            #expect(errors == Array(repeating: .timedOut(.connection), count: 600))
+        }
+    }
+
+    @Test func aReadThatNobodyWaitsForAnyLongerLetsItsTaskGo() async throws {
+        var limits = PoolLimits()
+        limits.connectionsMax = 1
+        limits.acquireTimeout = .seconds(600)
+        try await withReader(limits) { reader, pool, _ in
+            try await pool.withConnection { _ throws(PostgresError) in
+                let reading = Task { try await reader.query("SELECT 1") }
+                let early = Task { try await reader.query("SELECT 1") }
+                early.cancel()
+                await Task.yield()
+                reading.cancel()
+                for task in [reading, early] {
+                    await #expect(throws: PostgresError.cancelled) { try await task.value }
+                }
+            }
+            #expect(try await reader.query("SELECT 1").count == 1)
+        }
+    }
+
+    /// What waits behind the reads of a session that ended shares round trips of another one.
+    @Test func theReadsBehindALostSessionAreNotReadOneByOne() async throws {
+        try await withReader { reader, _, _ in
+            let count = 500
+            let found = await answers(
+                (0..<count).map { number in
+                    number == 0
+                        ? "SELECT pg_terminate_backend(pg_backend_pid())::int8, 0::int8"
+                        : "SELECT \(number)::int8, (extract(epoch FROM now()) * 1000000)::int8"
+                },
+                reader
+            )
+            #expect((1..<count).allSatisfy { found[$0]?.first == $0 })
+            let roundTrips = Set(found.values.compactMap(\.last))
+            // Those of the first round trip are, and a few of the others.
+            #expect(roundTrips.count < PostgresReader.batchMax + count / 8)
         }
     }
 

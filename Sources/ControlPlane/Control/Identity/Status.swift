@@ -68,11 +68,17 @@ extension ControlPlane {
     }
 
     /// Says which addresses this replica listens on, once it does.
+    ///
+    /// Refused where the wrap of its key-encryption key was removed since it read it: it could not be
+    /// started again.
     package func announce(
         apiAddress: String,
         agentAddress: String
     ) async throws(ControlError) {
         try await write { database in
+            // Whoever retires a key holds this, and then looks who works with it.
+            try await ClusterRepository.lockIdentity(in: database)
+            try await demandKeyEncryptionKey(in: database)
             try await ServerRepository.announce(
                 serverName.text,
                 apiAddress: apiAddress,

@@ -1,4 +1,5 @@
 import Crypto
+import Postgres
 import Store
 import Wire
 
@@ -75,6 +76,22 @@ extension ControlPlane {
         }
     }
 
+    /// Throws unless the key-encryption key that this replica works with opens the database still.
+    func demandKeyEncryptionKey(in database: PostgresTransaction) async throws {
+        let own = keyring.keyEncryptionKeyID
+        let stored = try await KeyRepository.rootKeys(in: database).map(\.keyEncryptionKeyID)
+        guard stored.contains(own) else {
+            throw ControlError.conflict(
+                Complaint(
+                    "kek.retired",
+                    "the key-encryption key \(own) opens this database no more, it was retired"
+                        + " meanwhile: start with \(stored.joined(separator: " or ")) as"
+                        + " keys.kek_file"
+                )
+            )
+        }
+    }
+
     /// Removes the wraps of every key-encryption key but the one that this replica works with; not
     /// while a live replica works with another one, which could not be started again.
     ///
@@ -83,6 +100,8 @@ extension ControlPlane {
         by caller: Caller
     ) async throws(ControlError) -> [String] {
         try await act(caller, action: "kek.retire", resource: "ca/kek") { act in
+            // A replica that starts says with which key it works under the same lock.
+            try await ClusterRepository.lockIdentity(in: act.database)
             let kept = keyring.keyEncryptionKeyID
             let all = try await KeyRepository.rootKeys(in: act.database)
                 .map(\.keyEncryptionKeyID)

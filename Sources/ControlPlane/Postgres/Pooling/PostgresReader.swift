@@ -24,15 +24,17 @@ package actor PostgresReader: PostgresReading {
     /// Statements that wait; further ones are run alone.
     static let waitingMax = 1_024
 
-    private let pool: PostgresPool
-    private var waiting: [Waiter] = []
-    private var running = 0
+    /// What became of a read; no rows ask to run it alone.
+    private typealias Outcome = Result<Rows?, PostgresError>
 
-    private struct Waiter {
-        let statement: SQL
-        /// Nil asks to run it alone.
-        let continuation: CheckedContinuation<Rows?, Never>
-    }
+    private let pool: PostgresPool
+    private var waiting: [(id: UInt64, statement: SQL)] = []
+    /// Who waits, until they are answered or give up.
+    private var continuations: [UInt64: CheckedContinuation<Outcome, Never>] = [:]
+    private var latest: UInt64 = 0
+    private var running = 0
+    /// Those of them that have a connection.
+    private var serving = 0
 
     package nonisolated var unownedExecutor: UnownedSerialExecutor {
         unsafe pool.reactor.asUnownedSerialExecutor()
@@ -44,14 +46,33 @@ package actor PostgresReader: PostgresReading {
     }
 
     package func query(_ statement: SQL) async throws(PostgresError) -> Rows {
-        let rows =
-            waiting.count < Self.waitingMax
-            ? await withCheckedContinuation { continuation in
-                waiting.append(Waiter(statement: statement, continuation: continuation))
+        guard waiting.count < Self.waitingMax else { return try await pool.query(statement) }
+        latest += 1
+        let id = latest
+        let outcome = await withTaskCancellationHandler {
+            await withCheckedContinuation { continuation in
+                guard !Task.isCancelled else {
+                    return continuation.resume(returning: Outcome.failure(.cancelled))
+                }
+                continuations[id] = continuation
+                waiting.append((id, statement))
                 start()
-            } : nil
-        if let rows { return rows }
+            }
+        } onCancel: {
+            Task(executorPreference: pool.reactor) { await self.cancel(id) }
+        }
+        if let rows = try outcome.get() { return rows }
         return try await pool.query(statement)
+    }
+
+    /// Whoever waits no longer is told at once; what is on its way already is read for nobody.
+    private func cancel(_ id: UInt64) {
+        waiting.removeAll { $0.id == id }
+        answer(id, .failure(.cancelled))
+    }
+
+    private func answer(_ id: UInt64, _ outcome: Outcome) {
+        continuations.removeValue(forKey: id)?.resume(returning: outcome)
     }
 
     private func start() {
@@ -63,31 +84,41 @@ package actor PostgresReader: PostgresReading {
     private func drain() async {
         do throws(PostgresError) {
             try await pool.withConnection { connection throws(PostgresError) in
+                serving += 1
+                defer { serving -= 1 }
                 for _ in 0..<Self.batchesMax {
+                    // Whatever else waits is for another session where this one has ended.
+                    guard await connection.isOpen else { return }
                     let batch = take()
                     guard !batch.isEmpty else { return }
                     await read(batch, over: connection)
                 }
             }
         } catch {
-            // No connection is to be had: whoever waits is told why by a read of its own.
-            for waiter in take() { waiter.continuation.resume(returning: nil) }
+            // Where no connection is to be had, all that wait have waited for this one.
+            if serving == 0 {
+                for waiter in waiting { answer(waiter.id, .failure(error)) }
+                waiting = []
+            }
         }
         running -= 1
         start()
     }
 
-    private func take() -> [Waiter] {
+    private func take() -> [(id: UInt64, statement: SQL)] {
         let batch = Array(waiting.prefix(Self.batchMax))
         waiting.removeFirst(batch.count)
         return batch
     }
 
-    private func read(_ batch: [Waiter], over connection: PostgresConnection) async {
+    private func read(
+        _ batch: [(id: UInt64, statement: SQL)],
+        over connection: PostgresConnection
+    ) async {
         let answers = try? await connection.batch(batch.map(\.statement))
         for (index, waiter) in batch.enumerated() {
             let rows = answers.flatMap { $0.indices.contains(index) ? $0[index] : nil }
-            waiter.continuation.resume(returning: rows)
+            answer(waiter.id, .success(rows))
         }
     }
 }

@@ -19,6 +19,10 @@ extension BackupFile {
             /// Bytes before the seal that were not read yet.
             var left: UInt64
             var seal: BackupSeal
+            /// The pieces as they were when the whole was found right; empty until then.
+            var checked: [SHA256Digest] = []
+            /// The pieces that were read since the start.
+            var read: [SHA256Digest] = []
         }
 
         let header: BackupHeader
@@ -68,7 +72,9 @@ extension BackupFile {
                 count += piece.count
                 progress(count)
             }
-            state.withLock { $0 = State(left: size - sealCount - start, seal: seal) }
+            state.withLock { state in
+                state = State(left: size - sealCount - start, seal: seal, checked: state.read)
+            }
             do {
                 try handle.seek(toOffset: start)
             } catch {
@@ -106,8 +112,8 @@ extension BackupFile {
 
         /// The next piece of the dump; nil at its end.
         ///
-        /// The last one is given only if everything is still what it was when it was checked: a file
-        /// that somebody changes meanwhile is never used to its end.
+        /// A piece is given only if it is still what it was when the whole was checked: nothing of
+        /// what somebody changes meanwhile is used.
         func next() throws(StartFailure) -> [UInt8]? {
             let count = Int(min(state.withLock { $0.left }, UInt64(BackupFile.pieceByteCount)))
             let piece: [UInt8]
@@ -117,15 +123,31 @@ extension BackupFile {
                 throw .work("\(path): \(error.localizedDescription)")
             }
             guard piece.count == count else { throw Self.damaged(path) }
-            let found = state.withLock { state -> [UInt8]? in
-                guard state.left > 0 || count == 0 else { return nil }
+            let (isKnown, found) = state.withLock { state -> (Bool, [UInt8]?) in
+                guard state.left > 0 || count == 0 else { return (true, nil) }
                 state.seal.update(piece)
                 state.left -= UInt64(count)
+                let isKnown = count == 0 || Self.note(piece, in: &state)
                 var seal = state.seal
-                return state.left == 0 ? seal.finalize() : nil
+                return (isKnown, state.left == 0 ? seal.finalize() : nil)
+            }
+            guard isKnown else {
+                throw .work(
+                    "\(path): the backup was changed after it was checked; what was restored before"
+                        + " that must be thrown away"
+                )
             }
             if let found { try demand(found) }
             return piece.isEmpty ? nil : piece
+        }
+
+        /// Whether a piece is what it was when the whole was checked, or is being checked now.
+        private static func note(_ piece: [UInt8], in state: inout State) -> Bool {
+            let digest = SHA256.digest(of: piece)
+            let index = state.read.count
+            state.read.append(digest)
+            guard !state.checked.isEmpty else { return true }
+            return state.checked.indices.contains(index) && state.checked[index] == digest
         }
 
         private func demand(_ found: [UInt8]) throws(StartFailure) {

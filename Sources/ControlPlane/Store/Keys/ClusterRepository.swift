@@ -17,9 +17,10 @@ package struct ClusterRow: Equatable, Sendable {
     }
 }
 
-/// The one row about the cluster itself, and the lock of tokens and policies.
+/// The one row about the cluster itself, and the lock of tokens, policies and key-encryption keys.
 package enum ClusterRepository {
-    /// Waits until no other transaction changes tokens or policies; held until this one ends.
+    /// Waits until no other transaction changes tokens or policies, or with which key-encryption keys
+    /// replicas work; held until this one ends.
     ///
     /// What must hold for all of them together, such as "an administrator is left", can be read
     /// only while none of them changes. A row is locked, and no advisory lock taken: everybody who
