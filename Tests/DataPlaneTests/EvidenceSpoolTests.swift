@@ -182,6 +182,65 @@ struct EvidenceSpoolTests {
         #expect(second.oldest()?.batch == 3)
     }
 
+    /// A process that is replaced tells its successor; where that dies, the next start is told.
+    @Test func whatASuccessorDidNotTakeIsFoundByTheNextStart() throws {
+        var pair = try Socket.pair()
+        var remaining = RemainingEvidence(of: directory.agent)
+        remaining.add(try decisions(0..<2))
+        remaining.send(over: pair.first)
+        #expect(remaining.problem == nil && remaining.decisionCount == 0)
+        pair.second.close()
+        remaining.add(try decisions(2..<4))
+        remaining.add(try flow(now))
+        remaining.send(over: pair.first)
+        #expect(remaining.problem != nil && remaining.decisionCount == 2)
+        // After that nothing is even tried, and everything stays in order.
+        remaining.add(try decisions(4..<6))
+        remaining.send(over: pair.first)
+        #expect(remaining.decisionCount == 4)
+        let isLeft = try remaining.leave(in: folder, as: "1")
+        #expect(isLeft)
+        var next = try spool()
+        #expect(next.faults == [])
+        let delivered = try deliver(&next)
+        let expected = try decisions(2..<6).decisions
+        #expect(delivered.flatMap(\.decisions) == expected)
+        #expect(delivered.flatMap(\.flows).count == 1)
+        // Once.
+        var later = try spool()
+        let again = try deliver(&later)
+        #expect(again.isEmpty)
+        #expect(try EvidenceFolder(folder).list().map(\.name) == ["head.json"])
+    }
+
+    @Test func whatIsLeftHasALimitAndIsReadStrictly() throws {
+        var remaining = RemainingEvidence(of: directory.agent)
+        var count: UInt64 = 0
+        while remaining.decisionCount == Int(count), count < 100_000 {
+            remaining.add(try decisions(0..<200))
+            count += 200
+        }
+        let kept = remaining.decisionCount
+        #expect(kept > 1_000 && kept < Int(count))
+        let isLeft = try remaining.leave(in: folder, as: "full")
+        #expect(isLeft)
+        let foreign: [(String, [UInt8])] = [("left-a", [0, 0, 0, 9, 1]), ("left-b", [1, 2, 3])]
+        for (name, bytes) in foreign { try EvidenceFolder(folder).replace(name, with: bytes) }
+        var next = try spool(bytes: 16 << 20)
+        #expect(next.faults.count == 2)
+        let delivered = try deliver(&next)
+        // The spool has a limit of its own; what goes beyond either is counted.
+        let told = UInt64(delivered.reduce(0) { $0 + $1.decisions.count })
+        let dropped = delivered.reduce(0) { $0 + $1.dropped } + next.droppedCount
+        #expect(told > 1_000 && told + dropped == count)
+        // Nor is another agent's evidence ours.
+        var other = RemainingEvidence(of: try AgentName("host-2"))
+        other.add(try decisions(0..<1))
+        let isOtherLeft = try other.leave(in: folder, as: "c")
+        #expect(isOtherLeft)
+        #expect(try spool().faults.count == 1)
+    }
+
     @Test func aProcessWithoutDescriptorsKeepsItsEvidence() async throws {
         var first = try spool()
         for round in 0..<3 as Range<UInt8> {

@@ -41,7 +41,11 @@ import Wire
                 try Handover.give(given, over: connection)
                 var batch = EvidenceQueue.Batch()
                 batch.droppedDecisionCount = 3
-                try Handover.send(batch, of: agent, over: connection)
+                batch.droppedFlowCount = 5
+                var evidence = RemainingEvidence(of: agent)
+                evidence.add(batch)
+                evidence.send(over: connection)
+                if let problem = evidence.problem { throw problem }
             } catch {
                 outcome.withLock { $0 = error }
             }
@@ -65,14 +69,14 @@ import Wire
         #expect(taken.sockets.upstreams.mapValues(\.count) == [15_432: 2, 80: 1])
         #expect(taken.lock.count == 1)
         #expect(try taken.sockets.mesh.takeFirst().localAddress().isLoopback)
-        let dropped = Mutex<UInt64>(0)
+        let dropped = Mutex<[UInt64]>([])
         await onThread {
             let connection = newer.takeFirst()
-            try? Handover.receiveEvidence(over: connection, isOver: { false }) { batch in
-                dropped.withLock { $0 += batch.droppedDecisionCount }
+            try? Handover.receiveEvidence(of: agent, over: connection, isOver: { false }) { batch in
+                dropped.withLock { $0 += [batch.droppedDecisionCount, batch.droppedFlowCount] }
             }
         }
-        #expect(dropped.withLock { $0 } == 3)
+        #expect(dropped.withLock { $0 } == [3, 0, 0, 5])
         #expect(outcome.withLock { $0 } == nil)
         #expect(isOver.withLock { $0 })
     }
@@ -116,6 +120,22 @@ import Wire
             }
         }
         #expect(error != nil)
+    }
+
+    @Test func whoeverAsksTooEarlyIsToldSo() async throws {
+        var pair = try Socket.pair()
+        try Handover.refuse("try again later", over: pair.first)
+        let newer = PassedDescriptors()
+        newer.append(pair.second.take())
+        let error = await onThread { () -> HandoverError? in
+            do throws(HandoverError) {
+                _ = try Handover.take(over: newer.takeFirst())
+                return nil
+            } catch {
+                return error
+            }
+        }
+        #expect(error?.description == "try again later")
     }
 
     @Test(arguments: [

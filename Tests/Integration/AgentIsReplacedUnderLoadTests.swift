@@ -83,6 +83,10 @@ import Testing
         // The older one carries its connection on, although it takes no new one.
         let goesOn = await onThread { long.send([9]) && long.receive(exactly: 1) == [9] }
         #expect(goesOn)
+        // As long as the older one drains, a third one is told to come again.
+        let third = try AgentChild(directory: host.directory.path, ["--take-over"])
+        #expect(await third.wait() != 0)
+        #expect(third.log.contains("still taking over"), "\(third.log)")
         let failed = try await load.end()
         #expect(failed == 0, "\(first.child.log)\n\(second.child.log)")
         #expect(try await host.probe(second) == .answered([1, 2, 3]))

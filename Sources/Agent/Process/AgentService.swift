@@ -1,4 +1,5 @@
 import DataPlane
+import Mesh
 import Observability
 import Reactor
 import Synchronization
@@ -45,10 +46,14 @@ final class Predecessor: Sendable {
     /// Takes the other's last evidence.
     ///
     /// Blocks until the other has ended, or `isOver`.
-    func release(isOver: () -> Bool, _ took: (EvidenceQueue.Batch) -> Void) -> HandoverError? {
+    func release(
+        to agent: AgentName,
+        isOver: () -> Bool,
+        _ took: (EvidenceQueue.Batch) -> Void
+    ) -> HandoverError? {
         let descriptor = connection.takeFirst()
         do throws(HandoverError) {
-            try Handover.receiveEvidence(over: descriptor, isOver: isOver, took)
+            try Handover.receiveEvidence(of: agent, over: descriptor, isOver: isOver, took)
             return nil
         } catch {
             return error
@@ -60,6 +65,8 @@ final class Predecessor: Sendable {
 struct AgentService: Sendable {
     /// How long the status port is tried for after a hand-over that failed.
     private static let statusPatience = Duration.seconds(60)
+    /// How long a newer process is let wait for the end of the hand-over before.
+    private static let inheritancePatience = Duration.seconds(2)
 
     let folder: AgentFolder
     let lock: PassedDescriptors
@@ -106,25 +113,49 @@ struct AgentService: Sendable {
             announce(status.address)
             let inheriting = predecessor.map { inherit(from: $0, into: subscription) }
             predecessor = nil
-            let request = await requests.next()
+            let request = await nextRequest(inheriting, port)
             switch request {
             case .end:
                 notify(.stopping)
                 logger.info("draining", ["for": .duration(drainTimeout)])
                 await port?.close(removingFile: true)
                 await dataPlane.drain()
-                await inheriting?.value
+                await inheriting?.task.value
                 await subscription.stop()
                 await status.stop()
                 return
             case .handOver(let connection):
                 logger.info("a newer process asks for this one's place")
-                await inheriting?.value
                 await subscription.stop()
                 await status.stop()
                 let isTaken = await give(to: connection, mesh, subscription, port)
                 await port?.close(removingFile: !isTaken)
                 if isTaken { return }
+            }
+        }
+    }
+
+    /// What is asked for next; a newer process only once the one before this one has ended.
+    ///
+    /// That one may drain for long. Whoever asks meanwhile is told so at once, and may ask again.
+    private func nextRequest(
+        _ inheriting: InheritedEvidence?,
+        _ port: SuccessionPort?
+    ) async -> Request {
+        while true {
+            let request = await requests.next()
+            guard case .handOver(let connection) = request, let inheriting else { return request }
+            let deadline = control.now.advanced(by: Self.inheritancePatience)
+            while !inheriting.isOver, !requests.isEnding, control.now < deadline {
+                try? await control.sleep(for: .milliseconds(50))
+            }
+            if inheriting.isOver { return request }
+            logger.warning("a newer process asked for this one's place too early")
+            _ = await port?.wait {
+                try? Handover.refuse(
+                    "it is still taking over from the process before it: try again",
+                    over: connection.takeFirst()
+                )
             }
         }
     }
@@ -173,13 +204,13 @@ struct AgentService: Sendable {
     private func inherit(
         from predecessor: Predecessor,
         into subscription: Subscription
-    ) -> Task<Void, Never> {
-        let (requests, logger) = (requests, logger)
-        return Task {
+    ) -> InheritedEvidence {
+        let (requests, logger, agent) = (requests, logger, subscription.agent)
+        return InheritedEvidence {
             guard let threads = try? WorkerPool(name: "inherit", threadCount: 1, queuedMax: 1)
             else { return }
             let problem = try? await threads.run {
-                predecessor.release(isOver: { requests.isEnding }) { batch in
+                predecessor.release(to: agent, isOver: { requests.isEnding }) { batch in
                     Task { await subscription.inherit(batch) }
                 }
             }
@@ -252,7 +283,8 @@ struct AgentService: Sendable {
         _ subscription: Subscription,
         _ port: SuccessionPort
     ) async {
-        let (dataPlane, agent) = (dataPlane, subscription.agent)
+        let dataPlane = dataPlane
+        var remaining = RemainingEvidence(of: subscription.agent)
         let draining = Task { await dataPlane.drain() }
         let isDrained = Mutex(false)
         let watch = Task {
@@ -264,16 +296,46 @@ struct AgentService: Sendable {
             isLast = isDrained.withLock { $0 }
             try? await control.sleep(for: .milliseconds(200))
             await subscription.followDisk()
-            let batches = dataPlane.evidenceQueues.map { $0.takeAll() }
-            _ = await port.wait {
-                let descriptor = connection.takeFirst()
-                for batch in batches where !batch.isEmpty {
-                    try? Handover.send(batch, of: agent, over: descriptor)
-                }
-                connection.append(descriptor)
-            }
+            for queue in dataPlane.evidenceQueues { remaining.add(queue.takeAll()) }
+            remaining = await send(remaining, over: connection, port)
         }
         await watch.value
-        _ = connection.takeFirst()
+        while connection.count > 0 { _ = connection.takeFirst() }
+        leave(remaining)
+    }
+
+    /// Sends on a thread that may wait; gives back what the newer process did not take.
+    private func send(
+        _ evidence: RemainingEvidence,
+        over connection: PassedDescriptors,
+        _ port: SuccessionPort
+    ) async -> RemainingEvidence {
+        guard evidence.problem == nil else { return evidence }
+        let left = await port.wait {
+            var evidence = evidence
+            let descriptor = connection.takeFirst()
+            evidence.send(over: descriptor)
+            // Closed otherwise: what arrived of a frame must not be taken for the next one's beginning.
+            if evidence.problem == nil { connection.append(descriptor) }
+            return evidence
+        }
+        return left ?? evidence
+    }
+
+    /// What the newer process did not take is found by the next start.
+    private func leave(_ evidence: RemainingEvidence) {
+        var evidence = evidence
+        let details: Logger.Fields = [
+            "decisions": .integer(evidence.decisionCount),
+            "problem": .text(evidence.problem.map { "\($0)" } ?? "no thread"),
+        ]
+        do throws(FileError) {
+            guard try evidence.leave(in: folder, as: String(WallClock.nanoseconds())) else {
+                return
+            }
+            logger.warning("the newer process did not take all evidence: it is kept", details)
+        } catch {
+            logger.error("evidence is lost: nobody took it, and it cannot be kept", details)
+        }
     }
 }

@@ -61,6 +61,27 @@ final class RequestBox: Sendable {
     }
 }
 
+/// The evidence of the process before this one, which comes until that has ended.
+final class InheritedEvidence: Sendable {
+    let task: Task<Void, Never>
+    private let end: End
+
+    private final class End: Sendable {
+        let hasCome = Mutex(false)
+    }
+
+    init(_ take: @escaping @Sendable () async -> Void) {
+        let end = End()
+        self.end = end
+        task = Task {
+            await take()
+            end.hasCome.withLock { $0 = true }
+        }
+    }
+
+    var isOver: Bool { end.hasCome.withLock { $0 } }
+}
+
 /// The socket in the data directory on which a newer process asks for the place of this one.
 final class SuccessionPort: Sendable {
     private let listener: Confined<Listener>

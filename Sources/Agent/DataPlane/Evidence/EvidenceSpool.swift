@@ -53,6 +53,7 @@ package struct EvidenceSpool: Sendable {
         position = head.position
         dropped = head.dropped
         try restore()
+        try takeWhatWasLeft(by: agent)
     }
 
     /// Bytes on disk.
@@ -226,6 +227,34 @@ package struct EvidenceSpool: Sendable {
         else { return nil }
         return try? FieldReader.read(document) { reader throws(FieldError) in
             try EvidenceBatch(from: &reader)
+        }
+    }
+
+    /// Takes up what a process left that was replaced and could not tell it to its successor.
+    ///
+    /// Of a file that cannot be taken up now, nothing is: it waits for the next start.
+    private mutating func takeWhatWasLeft(by agent: AgentName) throws(FileError) {
+        for (name, _) in try files.list() where name.hasPrefix(RemainingEvidence.filePrefix) {
+            let bytes: [UInt8]?
+            do throws(FileError) {
+                bytes = try files.read(name)
+            } catch {
+                if error.isShortage { throw error }
+                bytes = nil
+            }
+            if let bytes, let batches = RemainingEvidence.batches(in: bytes, of: agent) {
+                for batch in batches { add(batch) }
+                do throws(FileError) {
+                    try write(now: .distantPast, isEnding: true)
+                } catch {
+                    faults.append("evidence that was left in \(name) cannot be stored: \(error)")
+                    (waiting, flows) = ([], [:])
+                    continue
+                }
+            } else {
+                faults.append("evidence that was left in \(name) is unreadable and was given up")
+            }
+            try files.remove(name)
         }
     }
 

@@ -16,6 +16,10 @@ package enum Handover {
     static let request = Array("turnpike-handover 1\n".utf8)
     /// What it says when it accepts connections.
     static let readiness = Array("ready\n".utf8)
+    /// The field that stands in the place of the sockets where they are not given.
+    private static let refusal = "refused"
+    /// The longest reason that is read.
+    private static let reasonBytesMax = 256
     /// The longest description of the sockets.
     static let planByteCountMax = 4 << 20
     /// How long either waits for the other's next word.
@@ -48,6 +52,23 @@ package enum Handover {
     package static func awaitRequest(_ connection: borrowing Descriptor) throws(HandoverError) {
         guard try line(connection, limit: 64, timeout: .seconds(5)) == request else {
             throw HandoverError("it does not speak this conversation")
+        }
+    }
+
+    /// The older one answers that it does not give its place away now.
+    package static func refuse(
+        _ reason: String,
+        over connection: borrowing Descriptor
+    ) throws(HandoverError) {
+        let answer = Document.fields([refusal: .string(reason)])
+        do throws(SystemError) {
+            try PassedDescriptors().send(
+                with: JSON.canonical(answer) + [10],
+                over: connection,
+                timeout: patience
+            )
+        } catch {
+            throw HandoverError("\(error)")
         }
     }
 
@@ -163,7 +184,12 @@ package enum Handover {
                 Array(bytes),
                 source: "handover",
                 limits: DocumentLimits(bytes: .mebibytes(4), depth: 4, nodes: 2_000_000)
-            ),
+            )
+        else { throw HandoverError("its list of sockets cannot be read") }
+        if let reason = plan[refusal]?.text {
+            throw HandoverError(String(decoding: reason.utf8.prefix(reasonBytesMax), as: UTF8.self))
+        }
+        guard
             let address = (plan["mesh_address"]?.text).flatMap({ SocketAddress($0) }),
             let items = plan["sockets"]?.items, items.count <= socketsMax
         else { throw HandoverError("its list of sockets cannot be read") }

@@ -8,6 +8,8 @@ import Wire
 extension Handover {
     /// Decisions, and flows, in one frame.
     private static let entriesMax = 500
+    /// What a frame calls flow counts that found no room, for which a batch has no place.
+    private static let droppedFlows = "dropped_flows"
 
     /// The frames that carry what a reactor's queue gave.
     static func frames(
@@ -35,26 +37,34 @@ extension Handover {
             flows = flows.dropFirst(entriesMax)
             dropped = 0
         }
+        if batch.droppedFlowCount > 0 {
+            let note = Document.fields([droppedFlows: .number(batch.droppedFlowCount)])
+            guard let frame = try? Frame.encode(.status(note)) else {
+                throw HandoverError("a count is too large for a frame")
+            }
+            frames.append(frame)
+        }
         return frames
     }
 
-    /// The older one sends what a reactor's queue gave.
-    package static func send(
-        _ batch: EvidenceQueue.Batch,
-        of agent: AgentName,
-        over connection: borrowing Descriptor
-    ) throws(HandoverError) {
-        for frame in try frames(of: batch, agent: agent) {
-            do throws(SystemError) {
-                try PassedDescriptors().send(with: frame, over: connection, timeout: patience)
-            } catch {
-                throw HandoverError("\(error)")
-            }
+    /// What a frame carries for the spool of an agent; nil for anything else.
+    static func batch(of message: Message, agent: AgentName) -> EvidenceQueue.Batch? {
+        var batch = EvidenceQueue.Batch()
+        switch message {
+        case .evidence(let evidence) where evidence.previous == .beginning(of: agent):
+            batch.decisions = evidence.decisions
+            batch.flows = evidence.flows
+            batch.droppedDecisionCount = evidence.dropped
+        case .status(let note):
+            batch.droppedFlowCount = UInt64(exactly: note[droppedFlows]?.integer ?? 0) ?? 0
+        default: return nil
         }
+        return batch
     }
 
     /// The newer one takes evidence until the older one is gone, or `isOver` says so.
     package static func receiveEvidence(
+        of agent: AgentName,
         over connection: borrowing Descriptor,
         isOver: () -> Bool,
         _ took: (EvidenceQueue.Batch) -> Void
@@ -76,12 +86,7 @@ extension Handover {
             decoder.append(bytes)
             do {
                 while let message = try decoder.next() {
-                    guard case .evidence(let evidence) = message else { continue }
-                    var batch = EvidenceQueue.Batch()
-                    batch.decisions = evidence.decisions
-                    batch.flows = evidence.flows
-                    batch.droppedDecisionCount = evidence.dropped
-                    took(batch)
+                    if let batch = batch(of: message, agent: agent) { took(batch) }
                 }
             } catch {
                 throw HandoverError("\(error)")
