@@ -11,19 +11,23 @@ struct AgentHealth: Equatable {
 
     let findings: [InstanceFinding]
 
+    private struct Subject: Hashable {
+        let service: ServiceName
+        let name: InstanceName
+    }
+
     /// Reads the part that concerns health; nil if the agent says nothing about it.
     ///
     /// Entries that cannot be read are left out: what they speak of counts as up.
     init?(_ status: Document) {
         guard let items = status["health"]?.items else { return nil }
-        var seen: Set<ResourceKey> = []
+        var seen: Set<Subject> = []
         findings = items.prefix(Self.findingsMax).compactMap { item in
             guard let service = (item["service"]?.text).flatMap({ try? ServiceName($0) }),
                 let name = (item["instance"]?.text).flatMap({ try? InstanceName($0) }),
                 let state = item["state"]?.text, state == "up" || state == "down",
                 let since = try? FieldValue(item["since"] ?? .null).timestamp(),
-                let host = try? AgentName("self"),
-                seen.insert(.instance(service, host, name)).inserted
+                seen.insert(Subject(service: service, name: name)).inserted
             else { return nil }
             let problem = (item["problem"]?.text ?? "").utf8.prefix(Self.problemMaxBytes)
             return InstanceFinding(

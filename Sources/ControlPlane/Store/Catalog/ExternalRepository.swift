@@ -72,19 +72,8 @@ package enum ExternalRepository {
         in transaction: PostgresTransaction
     ) async throws(PostgresError) -> Page<Stored<ExternalTarget>> {
         let bounds = PageBounds(after: after, limit: limit)
-        let ofService: SQL =
-            service.map {
-                "AND namespace = \($0.namespace.text) AND service = \($0.name.text)"
-            } ?? ""
-        let ofAgent: SQL = agent.map { "AND agent = \($0.text)" } ?? ""
         let rows = try await transaction.query(
-            """
-            \(fragment: select)
-            WHERE (\(bounds.isFirst)
-                OR (namespace, service, agent) > (\(bounds[0]), \(bounds[1]), \(bounds[2])))
-            \(fragment: ofService) \(fragment: ofAgent)
-            ORDER BY namespace, service, agent LIMIT \(bounds.rowLimit)
-            """
+            bounds.statement(select, service: service, agent: agent)
         )
         return try bounds.page(
             rows,

@@ -108,6 +108,32 @@ struct PageBounds {
     /// One row more than the page tells whether another page follows.
     var rowLimit: Int { limit + 1 }
 
+    /// The page of a table whose rows are named by service, agent and perhaps a name of their own.
+    ///
+    /// In that order, perhaps of one service, of one agent, or both.
+    func statement(
+        _ select: SQL,
+        isNamed: Bool = false,
+        service: ServiceName?,
+        agent: AgentName?
+    ) -> SQL {
+        let columns: SQL =
+            isNamed ? "namespace, service, agent, name" : "namespace, service, agent"
+        let name: SQL = isNamed ? ", \(self[3])" : ""
+        let ofService: SQL =
+            service.map {
+                "AND namespace = \($0.namespace.text) AND service = \($0.name.text)"
+            } ?? ""
+        let ofAgent: SQL = agent.map { "AND agent = \($0.text)" } ?? ""
+        return """
+            \(fragment: select)
+            WHERE (\(isFirst) OR (\(fragment: columns))
+                > (\(self[0]), \(self[1]), \(self[2])\(fragment: name)))
+            \(fragment: ofService) \(fragment: ofAgent)
+            ORDER BY \(fragment: columns) LIMIT \(rowLimit)
+            """
+    }
+
     /// Cuts what was read into the page; `read` gives nil for a row that counts as absent.
     func page<Item: Equatable & Sendable>(
         _ rows: Rows,
