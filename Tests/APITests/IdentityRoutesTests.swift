@@ -212,11 +212,12 @@ import Wire
             )
             #expect(reply.status == 201)
             let powerless = try await api.token(policies: ["nothing"])
-            for route in api.service.table.routes {
+            // Vault's surface refuses in its own way, and has the same test of its own.
+            for route in api.service.table.routes where route.surface == .native {
                 let target = filled(route.template)
                 switch route.access {
                 case .open, .enrolment: continue
-                case .authenticated, .resource, .objects: break
+                case .authenticated, .resource, .anyOf, .objects: break
                 }
                 for token in [nil, "garbage", "tp.\(String(repeating: "A", count: 43))"] {
                     let answer = try await api.send(

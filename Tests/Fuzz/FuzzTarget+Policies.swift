@@ -18,6 +18,15 @@ extension FuzzTarget {
             }
             return nil
         },
+        FuzzTarget(name: "policy_text") { bytes in
+            let text = String(decoding: bytes, as: UTF8.self)
+            guard let policy = try? PolicyText.parse(text, name: "p") else { return nil }
+            let written = PolicyText.format(policy)
+            guard let back = try? PolicyText.parse(written, name: "p") else {
+                return "what was written is refused"
+            }
+            return back == policy ? nil : "what was written differs"
+        },
         FuzzTarget(name: "intentions") { bytes in
             let (rules, source, destination, now) = question(bytes)
             guard let domain = try? TrustDomain("mesh.example") else { return "no trust domain" }

@@ -68,6 +68,7 @@ struct RouteTable: Sendable {
         }
     }
 
+    /// Those of the native surface; Vault's has other manners and tests of its own.
     let operations: [Operation]
 
     /// Reads `/v1/openapi.json`, without a token.
@@ -76,7 +77,7 @@ struct RouteTable: Sendable {
         let paths = try #require(answer.body["paths"]?.entries, "\(answer.text)")
         var operations: [Operation] = []
         for path in paths {
-            for entry in path.value.entries ?? [] {
+            for entry in path.value.entries ?? [] where !Self.isVault(entry.value) {
                 operations.append(
                     Operation(
                         method: try #require(Method(entry.key.uppercased())),
@@ -89,6 +90,11 @@ struct RouteTable: Sendable {
             }
         }
         self.operations = operations
+    }
+
+    private static func isVault(_ operation: Document) -> Bool {
+        let refusal = operation["responses"]?["default"]?["content"]?["application/json"]
+        return refusal?["schema"]?["$ref"]?.text == "#/components/schemas/VaultError"
     }
 
     /// The methods of each template.

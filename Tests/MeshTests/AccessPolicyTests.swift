@@ -77,6 +77,25 @@ import Testing
         }
     }
 
+    /// `LIST a/b` asks about `a/b/`; a rule about exactly `a/b` counts too, but not before one about
+    /// exactly `a/b/`.
+    private static let lists: [(rules: [String: Set<Capability>], expected: Bool)] = [
+        (["a/b": [.list]], true), (["a/b/": [.list]], true),
+        (["a/b/": [.read], "a/b": [.list]], false), (["a/b/": [.list], "a/b": [.deny]], true),
+        (["a/b/*": [.list]], true), (["a/*": [.list], "a/b": [.read]], false),
+        (["a/+": [.list]], false), (["a/b*": [.list]], true),
+    ]
+
+    @Test(arguments: lists)
+    func aListHasASlashAtItsEnd(rules: [String: Set<Capability>], expected: Bool) throws {
+        let policies = [try policy("p", rules)]
+        #expect(AccessEvaluation.allows(.list, on: "a/b/", policies: policies) == expected)
+        let granted = AccessEvaluation.capabilities(listing: "a/b/", policies: policies)
+        #expect(granted.contains(.list) == expected)
+        let elsewhere = [try policy("p", ["a/b": [.list]])]
+        #expect(!AccessEvaluation.allows(.list, on: "a/c/", policies: elsewhere))
+    }
+
     @Test func aPathStandsOnceInAPolicy() throws {
         let rule = AccessPolicy.Rule(path: try PathGlob("a"), capabilities: [.read])
         #expect(throws: InvalidField("paths", .duplicate)) {

@@ -60,6 +60,8 @@ package final class ControlPlane: Sendable {
     }
 
     package var trustDomain: TrustDomain { cluster.trustDomain }
+    /// Which cluster this is a replica of.
+    package var clusterID: UUIDv7 { cluster.id }
     package var logger: Logger { surroundings.logger }
     package var metrics: MetricRegistry { surroundings.metrics }
 

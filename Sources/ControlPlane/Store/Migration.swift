@@ -42,6 +42,7 @@ package struct Migration: Equatable, Sendable {
         Migration(version: 11, name: "external", text: PackageResources.m0011_external_sql),
         Migration(version: 12, name: "keys", text: PackageResources.m0012_keys_sql),
         Migration(version: 13, name: "leases", text: PackageResources.m0013_leases_sql),
+        Migration(version: 14, name: "secrets", text: PackageResources.m0014_secrets_sql),
     ]
 }
 

@@ -19,52 +19,81 @@ package struct APIService: Sendable {
     package func bodyByteCountMax(of head: RequestHead) -> Int {
         // Most requests bring none, and finding the route is a good part of what a read costs.
         if case .none = head.framing { return 0 }
-        guard case .found(let route, _) = table.match(head.method, path: head.path) else {
-            return Route.bodyByteCountMaxDefault
-        }
+        let target = VaultTarget(head)
+        guard
+            case .found(let route, _) = table.match(
+                target?.method ?? head.method,
+                path: target?.path ?? head.path
+            )
+        else { return Route.bodyByteCountMaxDefault }
+        // Clients of Vault send bodies where nobody reads them.
+        if route.surface == .vault { return route.bodyByteCountMax }
         return route.request == nil ? 0 : route.bodyByteCountMax
     }
 
     /// Answers one request; every failure is an answer too.
     package func handle(_ request: HTTPRequest) async -> HTTPResponse {
         let requestID = request.context.requestID
+        let target = VaultTarget(request.head)
+        let match = table.match(
+            target?.method ?? request.head.method,
+            path: target?.path ?? request.head.path
+        )
         var name = "none"
         let response: HTTPResponse
-        switch table.match(request.head.method, path: request.head.path) {
-        case .found(let route, let captures):
+        if case .found(let route, let captures) = match {
             name = route.name
             do {
                 response = try await answer(request, route, captures)
             } catch {
-                response = ErrorResponse.response(for: error, requestID: requestID)
+                response =
+                    switch route.surface {
+                    case .native: ErrorResponse.response(for: error, requestID: requestID)
+                    case .vault: VaultRefusal.response(for: error, requestID: requestID)
+                    }
             }
-        case .methodNotAllowed(let allow):
-            let tokens = allow.map(\.token).joined(separator: ", ")
-            var refusal = ErrorResponse.response(
-                .methodNotAllowed,
-                code: "request.method",
-                ["this path answers \(tokens)"],
-                requestID: requestID
-            )
-            try? refusal.fields.append(.allow, tokens)
-            response = refusal
-        case .notFound:
-            response = ErrorResponse.response(
-                .notFound,
-                code: "request.path",
-                ["there is no such path; /v1/openapi.json lists them all"],
-                requestID: requestID
-            )
+        } else {
+            response = Self.refusal(of: match, isVault: target != nil, requestID: requestID)
+        }
+        services.count(name, response.status.code)
+        return response
+    }
+
+    /// What a path or a method is answered that no route serves.
+    private static func refusal(
+        of match: RouteTable.Match,
+        isVault: Bool,
+        requestID: String
+    ) -> HTTPResponse {
+        let allow: [Method]
+        switch match {
+        case .methodNotAllowed(let methods): allow = methods
         case .refused(let fault):
-            response = ErrorResponse.response(
+            return ErrorResponse.response(
                 .badRequest,
                 code: "request.path",
                 [fault.sentence],
                 requestID: requestID
             )
+        case .notFound, .found:
+            if isVault { return VaultRefusal.notFound(requestID: requestID) }
+            return ErrorResponse.response(
+                .notFound,
+                code: "request.path",
+                ["there is no such path; /v1/openapi.json lists them all"],
+                requestID: requestID
+            )
         }
-        services.count(name, response.status.code)
-        return response
+        let tokens = allow.map(\.token).joined(separator: ", ")
+        if isVault { return VaultRefusal.unsupported(allow: tokens, requestID: requestID) }
+        var refusal = ErrorResponse.response(
+            .methodNotAllowed,
+            code: "request.method",
+            ["this path answers \(tokens)"],
+            requestID: requestID
+        )
+        try? refusal.fields.append(.allow, tokens)
+        return refusal
     }
 
     private func answer(
@@ -80,9 +109,13 @@ package struct APIService: Sendable {
                 )
             }
         }
+        let isVault = route.surface == .vault
+        if isVault { try RequestPreamble.checkVaultFields(request.head.fields) }
         let caller = try await authenticated(request, route)
-        let preamble = try RequestPreamble(request, route)
-        let routed = RouteRequest(
+        let preamble =
+            isVault
+            ? try RequestPreamble(tolerating: request, route) : try RequestPreamble(request, route)
+        var routed = RouteRequest(
             captures: captures,
             query: preamble.query,
             body: preamble.body,
@@ -91,12 +124,21 @@ package struct APIService: Sendable {
             condition: preamble.condition
         )
         try await authorise(routed, route)
+        routed.token = (try? request.head.fields.presentedToken()) ?? nil
+        if isVault, RequestPreamble.asksForWrapping(request.head.fields) {
+            let refusal = VaultReply.refusal(.notImplemented, [Self.noWrapping])
+            let answer = refusal.answer(requestID: caller.requestID)
+            return await render(answer, route, preamble, requestID: caller.requestID)
+        }
         if let key = preamble.idempotencyKey {
             return try await answerOnce(routed, route, preamble, key, request)
         }
         let answer = try await route.operation(routed)
         return await render(answer, route, preamble, requestID: caller.requestID)
     }
+
+    private static let noWrapping =
+        "answers are not wrapped here yet: leave X-Vault-Wrap-TTL out to get the answer itself"
 
     private func authenticated(
         _ request: HTTPRequest,
@@ -108,6 +150,9 @@ package struct APIService: Sendable {
         do {
             token = try request.head.fields.presentedToken()
         } catch {
+            if route.surface == .vault, error != .ambiguous {
+                throw .unauthenticated(Complaint("token.malformed", error.sentence))
+            }
             throw .invalid("request.credentials", field: "", error.sentence)
         }
         switch route.access {
@@ -117,7 +162,7 @@ package struct APIService: Sendable {
                 sourceAddress: source,
                 requestID: requestID
             )
-        case .authenticated, .resource, .objects:
+        case .authenticated, .resource, .anyOf, .objects:
             return try await services.authenticate(token, source, requestID)
                 .during(requestID: requestID, sourceAddress: source)
         }
@@ -129,6 +174,10 @@ package struct APIService: Sendable {
         case .open, .enrolment, .authenticated: return
         case .resource(let capability, let path):
             rights = [RequiredRight(capability, on: try path(request))]
+        case .anyOf(let capabilities, let path):
+            let path = try path(request)
+            if capabilities.contains(where: { request.caller.may($0, on: path) }) { return }
+            rights = capabilities.suffix(1).map { RequiredRight($0, on: path) }
         case .objects(let list): rights = try list(request)
         }
         for right in rights where !request.caller.may(right.capability, on: right.path) {
@@ -157,6 +206,9 @@ package struct APIService: Sendable {
                 type: text.type,
                 requestID: requestID
             )
+        }
+        if (answer.status ?? route.status).forbidsBody {
+            return JSONResponse.empty(answer.status ?? route.status, requestID: requestID)
         }
         if let wait = preamble.wait, let revision = answer.changedRevision {
             let enforcement = await services.waitEnforced(revision, wait)

@@ -59,7 +59,8 @@ enum ErrorResponse {
         )
     }
 
-    private static func sentences(of error: ControlError) -> [String] {
+    /// What is wrong, field by field.
+    static func sentences(of error: ControlError) -> [String] {
         guard case .invalid(let complaint, let fields) = error, !fields.isEmpty else {
             return [error.complaint.text]
         }
@@ -72,6 +73,13 @@ enum ErrorResponse {
 enum JSONResponse {
     static func make(_ status: HTTP.Status, _ body: Document, requestID: String) -> HTTPResponse {
         make(status, bytes: JSON.compact(body), type: MediaType.jsonText, requestID: requestID)
+    }
+
+    /// An answer whose status allows no body.
+    static func empty(_ status: HTTP.Status, requestID: String) -> HTTPResponse {
+        var response = make(status, bytes: [], type: MediaType.jsonText, requestID: requestID)
+        response.fields.remove(.contentType)
+        return response
     }
 
     static func make(

@@ -14,8 +14,18 @@ package struct Route: Sendable {
         case authenticated
         /// A capability on the path that the captures and the query give.
         case resource(Capability, RouteRequest.PathDerivation)
+        /// One of several capabilities on the path that the captures and the query give.
+        case anyOf([Capability], RouteRequest.PathDerivation)
         /// A capability on each of several paths, which the body names.
         case objects(RouteRequest.RightsDerivation)
+    }
+
+    /// Whose manners an operation has.
+    package enum Surface: Sendable {
+        /// Strict, as this API is everywhere else.
+        case native
+        /// As clients of Vault expect it: envelope, statuses, tolerance.
+        case vault
     }
 
     /// What else an operation supports.
@@ -59,6 +69,7 @@ package struct Route: Sendable {
     /// The room it belongs to, such as `services`.
     package let room: String
     package let access: Access
+    package var surface: Surface = .native
     package var features: Set<Feature> = []
     package var parameters: [Parameter] = []
     /// The shape of the body; nil where a body is refused.

@@ -8,6 +8,9 @@ package struct RouteRequest: Sendable {
     /// Answers a request that was authenticated and authorised.
     package typealias Operation =
         @Sendable (RouteRequest) async throws(ControlError) -> Answer
+    /// The same for Vault's surface, which puts its own envelope around the reply.
+    package typealias VaultOperation =
+        @Sendable (RouteRequest) async throws(ControlError) -> VaultReply
     /// The canonical resource path of a request, before storage is read.
     package typealias PathDerivation =
         @Sendable (RouteRequest) throws(ControlError) -> String
@@ -24,6 +27,8 @@ package struct RouteRequest: Sendable {
     package let serverName: String?
     /// Revisions that `If-Match` admits; nil without the field.
     package let condition: Condition?
+    /// The token of the request, for the look-ups that answer it to whoever has shown it.
+    package var token: PresentedToken?
     /// The claimed key of a creation that may be repeated; nil without one.
     package var creation: CreationKey?
 

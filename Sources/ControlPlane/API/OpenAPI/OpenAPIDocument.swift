@@ -7,10 +7,13 @@ package enum OpenAPIDocument {
     package static func make(_ routes: [Route], version: String) -> Document {
         var paths: [String: Document] = [:]
         for route in routes {
-            let item = paths[route.template] ?? .map([:] as [String: Document])
-            var operations = item
-            operations.set(route.method.token.lowercased(), operation(route))
-            paths[route.template] = operations
+            // A capture of the rest of a path has no spelling of its own there.
+            let template = route.template.replacing("...}", with: "}")
+            var operations = paths[template] ?? .map([:] as [String: Document])
+            // The verb LIST is no operation that OpenAPI knows.
+            let verb = route.method == .list ? "x-list" : route.method.token.lowercased()
+            operations.set(verb, operation(route))
+            paths[template] = operations
         }
         return Document.fields([
             "openapi": .string("3.1.0"),
@@ -44,7 +47,8 @@ package enum OpenAPIDocument {
                         ]),
                         "request_id": Document.fields(["type": .string("string")]),
                     ]),
-                ])
+                ]),
+                "VaultError": vaultError,
             ]),
             "securitySchemes": Document.fields([
                 "bearer": Document.fields([
@@ -53,6 +57,26 @@ package enum OpenAPIDocument {
                 ]),
                 "vault_token": apiKey("X-Vault-Token"),
                 "consul_token": apiKey("X-Consul-Token"),
+            ]),
+        ])
+    }
+
+    /// As Vault refuses; nothing is the only thing that an unknown path says.
+    private static var vaultError: Document {
+        Document.fields([
+            "type": .string("object"),
+            "required": .list(["errors"]),
+            "properties": Document.fields([
+                "errors": Document.fields([
+                    "type": .string("array"),
+                    "items": Document.fields(["type": .string("string")]),
+                    "description": .string("What is wrong; empty where there is nothing"),
+                ]),
+                "code": Document.fields(["type": .string("string")]),
+                "request_id": Document.fields([
+                    "type": .string("string"),
+                    "description": .string("For /v1/explain"),
+                ]),
             ]),
         ])
     }
@@ -68,7 +92,7 @@ package enum OpenAPIDocument {
     private static func operation(_ route: Route) -> Document {
         let body = route.request.map { schema in
             Document.fields([
-                "required": .bool(true),
+                "required": .bool(route.surface == .native),
                 "content": content(schema),
             ])
         }
@@ -83,14 +107,18 @@ package enum OpenAPIDocument {
             "responses": Document.fields([
                 String(route.status.code): Document.fields([
                     "description": .string(route.status.reasonPhrase),
-                    "content": content(answer(of: route)),
+                    "content": route.status.forbidsBody ? nil : content(answer(of: route)),
                 ]),
                 "default": Document.fields([
                     "description": .string("Refused or failed"),
                     "content": Document.fields([
                         MediaType.jsonText: Document.fields([
                             "schema": Document.fields([
-                                "$ref": .string("#/components/schemas/Error")
+                                "$ref": .string(
+                                    route.surface == .vault
+                                        ? "#/components/schemas/VaultError"
+                                        : "#/components/schemas/Error"
+                                )
                             ])
                         ])
                     ]),
@@ -117,7 +145,7 @@ package enum OpenAPIDocument {
     private static func security(_ route: Route) -> Document {
         switch route.access {
         case .open, .enrolment: .list([Document]())
-        case .authenticated, .resource, .objects:
+        case .authenticated, .resource, .anyOf, .objects:
             .list(
                 ["bearer", "vault_token", "consul_token"].map { name in
                     Document.fields([name: .list([Document]())])

@@ -28,6 +28,7 @@ package enum AllRoutes {
             ApplyRoutes.routes(control),
             LeaseRoutes.routes(control),
             ExplainRoutes.routes(control),
+            VaultRoutes.routes(control, services),
         ]
         let routes = rooms.flatMap { $0 }
         return RouteTable(routes + [description(of: routes, version: version)])

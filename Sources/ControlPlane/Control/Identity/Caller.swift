@@ -38,6 +38,16 @@ package struct Caller: Sendable, Equatable {
         AccessEvaluation.allows(capability, on: path, policies: policies)
     }
 
+    /// Whether any rule of its policies grants something on a path that begins with `prefix`.
+    package func mayDoAnything(below prefix: String) -> Bool {
+        guard let glob = try? PathGlob(prefix + "*") else { return false }
+        let wanted = GlobShape(glob)
+        return policies.lazy.flatMap(\.rules).contains { rule in
+            !rule.capabilities.isEmpty && !rule.capabilities.contains(.deny)
+                && GlobShape(rule.path).meets(wanted)
+        }
+    }
+
     /// The caller as seen by one request.
     package func during(requestID: String, sourceAddress: String) -> Caller {
         Caller(

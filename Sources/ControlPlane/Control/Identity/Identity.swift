@@ -31,19 +31,22 @@ package struct Identity: Sendable {
         guard control.lookups.enter(sourceAddress) else { throw tooMany(sourceAddress) }
         defer { control.lookups.leave(sourceAddress) }
         let generation = control.principals.generation
-        let (row, policies, now) = try await control.read { database in
+        let (row, policies, now, isAbove) = try await control.read { database in
             let (row, now) = try await TokenRepository.find(
                 anyHMAC: hmacs,
                 guardedBy: control.rowGuard,
                 in: database
             )
-            let names = row?.policies ?? []
-            let policies = try await control.policies.resolve(names, in: database)
-            return (row, policies, now)
+            let policies = try await control.policies.resolve(row?.policies ?? [], in: database)
+            guard let row, row.traits?.parent != nil else { return (row, policies, now, true) }
+            let isAbove = try await control.tokens.isLive(row, at: now, in: database)
+            return (row, policies, now, isAbove)
         }
         guard let row else { throw refusal(.unknown, sourceAddress) }
         if row.revokedAt != nil { throw refusal(.revoked, sourceAddress) }
         guard row.isLive(at: now) else { throw refusal(.expired, sourceAddress) }
+        // A token ends with any token above it.
+        guard isAbove else { throw refusal(.revoked, sourceAddress) }
         let caller = Caller(
             principal: "token/\(row.accessor)",
             accessor: row.accessor,
@@ -52,6 +55,14 @@ package struct Identity: Sendable {
             sourceAddress: sourceAddress,
             requestID: requestID
         )
+        if let traits = row.traits {
+            guard Self.mayCome(from: sourceAddress, traits.boundCIDRs) else {
+                throw refusal(.elsewhere, sourceAddress)
+            }
+            if traits.usesLeft != nil { try await use(row, sourceAddress) }
+            // What is bound to an address or to a number of uses is looked at each time.
+            if traits.usesLeft != nil || !traits.boundCIDRs.isEmpty { return caller }
+        }
         let lifetime = min(PrincipalCache.lifetime, row.expiresAt.duration(since: now))
         control.principals.insert(
             caller,
@@ -60,6 +71,33 @@ package struct Identity: Sendable {
             generation: generation
         )
         return caller
+    }
+
+    private static func mayCome(from source: String, _ ranges: [String]) -> Bool {
+        if ranges.isEmpty { return true }
+        guard let address = try? IPAddress(source) else { return false }
+        return ranges.contains { text in
+            (try? AddressRange(text))?.contains(address) ?? false
+        }
+    }
+
+    /// Takes one use from a token; two requests never take the same.
+    private func use(_ row: TokenRow, _ sourceAddress: String) async throws(ControlError) {
+        let isTaken = try await control.write { database in
+            let found = try await TokenRepository.lock(
+                accessor: row.accessor,
+                guardedBy: control.rowGuard,
+                in: database
+            )
+            let now = try await ServerRepository.time(in: database)
+            guard var token = found, token.isLive(at: now), let left = token.traits?.usesLeft,
+                left > 0
+            else { return false }
+            token.traits?.usesLeft = left - 1
+            try await TokenRepository.update(token, guardedBy: control.rowGuard, in: database)
+            return true
+        }
+        guard isTaken else { throw refusal(.expired, sourceAddress) }
     }
 
     /// Refuses a caller who lacks a capability on a canonical path without leading slash.
@@ -102,7 +140,7 @@ package struct Identity: Sendable {
 
     /// Why nobody could be recognised.
     private enum Refusal: String {
-        case missing, malformed, unknown, expired, revoked
+        case missing, malformed, unknown, expired, revoked, elsewhere
 
         var complaint: Complaint {
             switch self {
@@ -116,6 +154,8 @@ package struct Identity: Sendable {
             case .unknown: Complaint("token.unknown", "the token is unknown: ask for a new one")
             case .expired: Complaint("token.expired", "the token has expired: ask for a new one")
             case .revoked: Complaint("token.revoked", "the token was revoked: ask for a new one")
+            case .elsewhere:
+                Complaint("token.elsewhere", "the token may not be used from this address")
             }
         }
     }

@@ -55,6 +55,12 @@ extension PolicyRow {
         return document
     }
 
+    /// The policy's name.
+    package var name: String { policy.name }
+
+    /// The policy in HCL, as clients of Vault read it.
+    package var hcl: String { PolicyText.format(policy) }
+
     /// The policy's entity tag.
     package var entityVersion: Int64 { version }
 

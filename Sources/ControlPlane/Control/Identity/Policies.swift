@@ -8,6 +8,9 @@ package struct Policies: Sendable {
     /// What `If-Match` asks of a version; nil stands for a policy that is not there.
     package typealias VersionCondition = @Sendable (Int64?) -> Bool
 
+    /// The most names that `names` gives.
+    private static let namesMax = 100_000
+
     private let control: ControlPlane
 
     init(_ control: ControlPlane) { self.control = control }
@@ -116,6 +119,18 @@ package struct Policies: Sendable {
         return Page(items: shown, next: all.count > limit ? shown.last?.pageMark : page.next)
     }
 
+    /// The names of all policies, the built-in ones included, in order.
+    package func names() async throws(ControlError) -> [String] {
+        var names: [String] = []
+        var next: String?
+        repeat {
+            let page = try await list(after: next, limit: PolicyRepository.pageMax)
+            names += page.items.map(\.policy.name)
+            next = page.next
+        } while next != nil && names.count < Self.namesMax
+        return names
+    }
+
     /// The policies of these names that exist; forged ones do not.
     func resolve(
         _ names: [String],
@@ -134,7 +149,10 @@ package struct Policies: Sendable {
 
     /// Refuses to let a caller hand out rights that it lacks itself, without `sudo` on the policy.
     func checkGrant(_ policy: AccessPolicy, by caller: Caller) throws(ControlError) {
-        guard !caller.may(.sudo, on: "policies/\(policy.name)") else { return }
+        // The same policy under either of its paths.
+        guard !caller.may(.sudo, on: "policies/\(policy.name)"),
+            !caller.may(.sudo, on: "sys/policies/acl/\(policy.name)")
+        else { return }
         guard let lack = GrantRule.firstLack(of: policy, holder: caller.policies) else { return }
         throw .forbidden(
             Complaint(

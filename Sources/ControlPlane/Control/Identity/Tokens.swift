@@ -66,7 +66,7 @@ package struct TokenRequest: Equatable, Sendable {
 package struct Tokens: Sendable {
     private static let bootstrapLifetime: Duration = .seconds(86_400)
 
-    private let control: ControlPlane
+    let control: ControlPlane
 
     init(_ control: ControlPlane) { self.control = control }
 
@@ -130,15 +130,16 @@ package struct Tokens: Sendable {
                 act.conclude(outcome: "unchanged")
                 return row
             }
-            try await checkAdministratorRemains(without: row, act)
-            row.revokedAt = act.at
-            try await TokenRepository.update(row, guardedBy: control.rowGuard, in: act.database)
-            // What it leased ends with it.
-            _ = try await LeaseRepository.requestRevocation(
-                of: .token(accessor),
-                because: "token_revoked",
+            let below = try await TokenRepository.lockDescendants(
+                of: accessor,
+                guardedBy: control.rowGuard,
                 in: act.database
             )
+            try await checkAdministratorRemains(without: [row] + below, act)
+            row.revokedAt = act.at
+            try await TokenRepository.update(row, guardedBy: control.rowGuard, in: act.database)
+            try await endLeases(of: accessor, act)
+            for child in below { try await end(child, because: "parent_revoked", caller, act) }
             act.describe(Self.summary(row))
             return row
         }
@@ -208,7 +209,36 @@ package struct Tokens: Sendable {
         return TokenText.text(of: secret)
     }
 
-    private func checkGrant(
+    /// What a token leased ends with it.
+    private func endLeases(of accessor: UUIDv7, _ act: AuditedTransaction) async throws {
+        _ = try await LeaseRepository.requestRevocation(
+            of: .token(accessor),
+            because: "token_revoked",
+            in: act.database
+        )
+    }
+
+    /// Ends one more token in the same commit, with a record of its own.
+    private func end(
+        _ token: TokenRow,
+        because reason: String,
+        _ caller: Caller,
+        _ act: AuditedTransaction
+    ) async throws {
+        var token = token
+        token.revokedAt = act.at
+        try await TokenRepository.update(token, guardedBy: control.rowGuard, in: act.database)
+        try await endLeases(of: token.accessor, act)
+        act.audit(
+            caller.entry(
+                action: "token.revoke",
+                resource: "tokens/\(token.accessor)",
+                reason: reason
+            )
+        )
+    }
+
+    func checkGrant(
         _ names: [String],
         by caller: Caller,
         _ act: AuditedTransaction
@@ -228,40 +258,35 @@ package struct Tokens: Sendable {
         }
     }
 
-    private func endBootstrap(_ act: AuditedTransaction, _ caller: Caller) async throws {
+    func endBootstrap(_ act: AuditedTransaction, _ caller: Caller) async throws {
         let administrators = try await TokenRepository.live(
             holding: BuiltInPolicies.adminName,
             at: act.at,
             guardedBy: control.rowGuard,
             in: act.database
         )
-        for var token in administrators where token.kind == .bootstrap {
-            token.revokedAt = act.at
-            try await TokenRepository.update(token, guardedBy: control.rowGuard, in: act.database)
-            act.audit(
-                caller.entry(
-                    action: "token.revoke",
-                    resource: "tokens/\(token.accessor)",
-                    reason: "administrator_exists"
-                )
-            )
+        for token in administrators where token.kind == .bootstrap {
+            try await end(token, because: "administrator_exists", caller, act)
         }
     }
 
     private func checkAdministratorRemains(
-        without row: TokenRow,
+        without rows: [TokenRow],
         _ act: AuditedTransaction
     ) async throws {
-        guard row.policies.contains(BuiltInPolicies.adminName), row.isLive(at: act.at) else {
-            return
-        }
+        guard
+            rows.contains(where: {
+                $0.policies.contains(BuiltInPolicies.adminName) && $0.isLive(at: act.at)
+            })
+        else { return }
+        let ending = Set(rows.map(\.accessor))
         let administrators = try await TokenRepository.live(
             holding: BuiltInPolicies.adminName,
             at: act.at,
             guardedBy: control.rowGuard,
             in: act.database
         )
-        guard administrators.contains(where: { $0.accessor != row.accessor }) else {
+        guard administrators.contains(where: { !ending.contains($0.accessor) }) else {
             throw ControlError.conflict(
                 Complaint(
                     "token.last_administrator",
@@ -277,12 +302,12 @@ package struct Tokens: Sendable {
     }
 
     /// To the microsecond that the database keeps, so that the MAC holds when it is read.
-    private static func whole(_ time: Timestamp) -> Timestamp {
+    static func whole(_ time: Timestamp) -> Timestamp {
         let rest = time.nanosecondsSinceEpoch % 1_000
         return Timestamp(nanosecondsSinceEpoch: time.nanosecondsSinceEpoch - rest)
     }
 
-    private static func summary(_ row: TokenRow) -> Document {
+    static func summary(_ row: TokenRow) -> Document {
         .fields([
             "display_name": .string(row.displayName),
             "kind": .string(row.kind.rawValue),

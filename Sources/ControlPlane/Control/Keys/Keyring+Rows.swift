@@ -69,6 +69,30 @@ extension Keyring {
         )
     }
 
+    /// The version of a purpose's key that new work is done with.
+    func activeVersion(of purpose: Purpose) -> Int { versions[purpose]?.active ?? 0 }
+
+    /// What stands for a row in the hash of a set of rows; nobody without the key can make one.
+    func member(
+        _ content: [UInt8],
+        of purpose: Purpose,
+        version: Int
+    ) throws(KeyError) -> [UInt8] {
+        guard let key = versions[purpose]?.keys[version] else {
+            throw .missing(purpose: purpose.rawValue, version: version)
+        }
+        do throws(CryptoError) {
+            let setKey = try HKDF.derive(
+                from: key,
+                info: SealedBox.associatedBytes(["turnpike set of rows", purpose.rawValue]),
+                count: Self.keyByteCount
+            )
+            return HMACSHA256.tag(of: content, key: setKey).bytes
+        } catch {
+            throw .backend
+        }
+    }
+
     /// The keyed hashes of a bearer secret, one per version of the key, the active one first.
     ///
     /// `label` keeps secrets of different kinds apart, such as `token` and `join-token`.

@@ -17,6 +17,8 @@ package struct Keyring: Sendable {
         case api
         /// Passwords of those who make roles on targets.
         case targetAdmin = "target-admin"
+        /// Static secrets.
+        case kv
     }
 
     /// The versions of one purpose.

@@ -101,15 +101,19 @@ private struct Opening {
             } else {
                 try await createKeyring(change)
             }
-        for key in try keyring.complete(randomBytes: surroundings.randomBytes) {
-            try await KeyRepository.insert(key, in: change.database)
-        }
+        let made = try keyring.complete(randomBytes: surroundings.randomBytes)
+        for key in made { try await KeyRepository.insert(key, in: change.database) }
         let control = ControlPlane(
             spine: spine,
             keyring: keyring,
             settings: settings,
             surroundings: surroundings
         )
+        // A mount's head is made with the key for secrets and never again: one that is missing later
+        // was taken away.
+        if made.contains(where: { $0.purpose == Keyring.Purpose.kv.rawValue }) {
+            try await control.secrets.found(at: change.at, in: change.database)
+        }
         if existing == nil {
             for step in firstStart.steps { try await step(control, change) }
         }

@@ -150,6 +150,7 @@ final class Replica: Sendable {
                 Task(executorPreference: reactor) { await keepHouse(control, reactor) },
                 Task(executorPreference: reactor) { await endLeases(control, reactor) },
                 Task(executorPreference: reactor) { await sweepLeases(control, reactor) },
+                Task(executorPreference: reactor) { await countSecrets(control, reactor) },
                 Task(executorPreference: reactor) {
                     await follow(authority, control, reactor)
                 },
@@ -329,6 +330,24 @@ final class Replica: Sendable {
                 return
             }
             try? await control.leaseSweep.runDue()
+        }
+    }
+
+    /// Compares all secrets with the account of them, at the start and every hour.
+    private static func countSecrets(_ control: ControlPlane, _ reactor: Reactor) async {
+        while true {
+            do throws(ControlError) {
+                if try await !control.secrets.verify() {
+                    control.logger.error("secrets vanished or came back behind the server's back")
+                }
+            } catch {
+                control.logger.error("the secrets were not counted", ["error": .describing(error)])
+            }
+            do throws(CancellationError) {
+                try await reactor.sleep(for: .seconds(3_600))
+            } catch {
+                return
+            }
         }
     }
 

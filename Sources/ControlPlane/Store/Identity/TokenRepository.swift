@@ -17,9 +17,11 @@ package struct TokenRow: Equatable, Sendable {
     package let kind: Kind
     package let policies: [String]
     package let createdAt: Timestamp
-    package let expiresAt: Timestamp
+    package var expiresAt: Timestamp
     package var revokedAt: Timestamp?
     package let createdBy: String
+    /// Nil for a token that was made by the native route, or by a server of an earlier version.
+    package var traits: TokenTraits?
 
     package init(
         accessor: UUIDv7,
@@ -29,8 +31,10 @@ package struct TokenRow: Equatable, Sendable {
         policies: [String],
         createdAt: Timestamp,
         expiresAt: Timestamp,
-        createdBy: String
+        createdBy: String,
+        traits: TokenTraits? = nil
     ) {
+        self.traits = traits
         self.accessor = accessor
         self.tokenHMAC = tokenHMAC
         self.displayName = displayName
@@ -42,7 +46,9 @@ package struct TokenRow: Equatable, Sendable {
     }
 
     /// Whether it may be used at a time of the database's clock.
-    package func isLive(at now: Timestamp) -> Bool { revokedAt == nil && expiresAt > now }
+    package func isLive(at now: Timestamp) -> Bool {
+        revokedAt == nil && expiresAt > now && traits?.usesLeft != 0
+    }
 
     /// What the MAC covers; the revocation too, so that taking it back is noticed.
     var content: RowContent {
@@ -55,6 +61,12 @@ package struct TokenRow: Equatable, Sendable {
         content.add("expires_at", expiresAt)
         content.add("revoked_at", revokedAt)
         content.add("created_by", createdBy)
+        // A token without traits is tagged as it always was, so that earlier servers know it; one with
+        // them is unknown to those, since they would not hold it to its bounds.
+        if let traits {
+            content.add("parent", traits.parent)
+            content.add("traits", traits.document)
+        }
         return content
     }
 }
@@ -66,7 +78,7 @@ package enum TokenRepository {
 
     private static let columns: SQL = """
         SELECT accessor, token_hmac, display_name, kind, policies, created_at, expires_at,
-            revoked_at, created_by, mac,
+            revoked_at, created_by, parent, traits, mac,
             EXISTS (
                 SELECT FROM turnpike.audit
                 WHERE audit.resource = 'tokens/' || tokens.accessor
@@ -85,17 +97,18 @@ package enum TokenRepository {
             """
             INSERT INTO turnpike.tokens (
                 accessor, token_hmac, display_name, kind, policies, created_at, expires_at,
-                revoked_at, created_by, mac
+                revoked_at, created_by, parent, traits, mac
             ) VALUES (
                 \(token.accessor), \(token.tokenHMAC), \(token.displayName), \(token.kind),
                 \(token.policies), \(token.createdAt), \(token.expiresAt), \(token.revokedAt),
-                \(token.createdBy), \(rowGuard.tag(token.content))
+                \(token.createdBy), \(token.traits?.parent), \(traits(of: token)),
+                \(rowGuard.tag(token.content))
             )
             """
         )
     }
 
-    /// Stores the end of a token.
+    /// Stores the end of a token and what is left of its uses.
     package static func update(
         _ token: TokenRow,
         guardedBy rowGuard: RowGuard,
@@ -104,7 +117,8 @@ package enum TokenRepository {
         try await transaction.query(
             """
             UPDATE turnpike.tokens
-            SET revoked_at = \(token.revokedAt), mac = \(rowGuard.tag(token.content))
+            SET revoked_at = \(token.revokedAt), expires_at = \(token.expiresAt),
+                traits = \(traits(of: token)), mac = \(rowGuard.tag(token.content))
             WHERE accessor = \(token.accessor)
             """
         )
@@ -136,6 +150,91 @@ package enum TokenRepository {
             "\(fragment: columns) WHERE accessor = \(accessor)"
         )
         return try authentic(rows, rowGuard).first
+    }
+
+    /// The token with a public name, locked until the transaction ends.
+    package static func lock(
+        accessor: UUIDv7,
+        guardedBy rowGuard: RowGuard,
+        in transaction: PostgresTransaction
+    ) async throws(PostgresError) -> TokenRow? {
+        let rows = try await transaction.query(
+            "\(fragment: columns) WHERE accessor = \(accessor) FOR UPDATE OF tokens"
+        )
+        return try authentic(rows, rowGuard).first
+    }
+
+    /// The most generations above a token that count; one with more is not made.
+    package static let ancestorsMax = 16
+    /// The most tokens below one that end in the commit that ends it; deeper and further ones end with
+    /// it all the same, because whoever is shown a token looks at those above it.
+    package static let descendantsMax = 4_096
+
+    /// The tokens above one, the nearest first.
+    package static func ancestors(
+        of token: TokenRow,
+        guardedBy rowGuard: RowGuard,
+        in transaction: PostgresTransaction
+    ) async throws(PostgresError) -> [TokenRow] {
+        guard let parent = token.traits?.parent else { return [] }
+        let rows = try await transaction.query(
+            """
+            \(fragment: columns)
+            WHERE accessor IN (
+                WITH RECURSIVE above AS (
+                    SELECT t.accessor, t.parent, 1 AS depth FROM turnpike.tokens t
+                    WHERE t.accessor = \(parent)
+                    UNION ALL
+                    SELECT t.accessor, t.parent, above.depth + 1
+                    FROM turnpike.tokens t JOIN above ON t.accessor = above.parent
+                    WHERE above.depth <= \(Int32(ancestorsMax))
+                )
+                SELECT above.accessor FROM above
+            )
+            """
+        )
+        let found = try authentic(rows, rowGuard)
+        var ancestors: [TokenRow] = []
+        var next: UUIDv7? = parent
+        while let accessor = next, let row = found.first(where: { $0.accessor == accessor }),
+            ancestors.count <= ancestorsMax
+        {
+            ancestors.append(row)
+            next = row.traits?.parent
+        }
+        return ancestors
+    }
+
+    /// The tokens below one that were not revoked yet, locked until the transaction ends.
+    package static func lockDescendants(
+        of accessor: UUIDv7,
+        guardedBy rowGuard: RowGuard,
+        in transaction: PostgresTransaction
+    ) async throws(PostgresError) -> [TokenRow] {
+        let rows = try await transaction.query(
+            """
+            \(fragment: columns)
+            WHERE revoked_at IS NULL AND accessor IN (
+                WITH RECURSIVE below AS (
+                    SELECT t.accessor, 1 AS depth FROM turnpike.tokens t
+                    WHERE t.parent = \(accessor)
+                    UNION ALL
+                    SELECT t.accessor, below.depth + 1
+                    FROM turnpike.tokens t JOIN below ON t.parent = below.accessor
+                    WHERE below.depth <= \(Int32(ancestorsMax))
+                )
+                SELECT below.accessor FROM below
+            )
+            ORDER BY accessor LIMIT \(descendantsMax) FOR UPDATE OF tokens
+            """
+        )
+        return try authentic(rows, rowGuard)
+    }
+
+    private static func traits(of token: TokenRow) -> JSONText? {
+        token.traits.map {
+            JSONText(String(decoding: JSON.canonical($0.document), as: UTF8.self))
+        }
     }
 
     /// One page in order of creation, after a token; `next` is the accessor to continue with.
@@ -201,6 +300,18 @@ package enum TokenRepository {
                 createdBy: try row.decode("created_by")
             )
             token.revokedAt = try row.decodeIfPresent("revoked_at")
+            let parent: UUIDv7? = try row.decodeIfPresent("parent")
+            let text: JSONText? = try row.decodeIfPresent("traits")
+            if let text {
+                token.traits = (try? JSON.parse(text.text, source: "traits")).flatMap {
+                    TokenTraits($0, parent: parent)
+                }
+            }
+            // What no server writes: traits that do not read, or a parent without any.
+            guard token.traits?.parent == parent, (token.traits == nil) == (text == nil) else {
+                rowGuard.reportUnreadable(table: "tokens", key: token.accessor.description)
+                continue
+            }
             // A copy from before the revocation has a valid tag, but the audit trail remembers.
             let wasRevoked: Bool = try row.decode("was_revoked")
             let isAuthentic = rowGuard.isAuthentic(

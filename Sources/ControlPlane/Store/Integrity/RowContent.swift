@@ -8,7 +8,8 @@ package struct RowContent: Equatable, Sendable {
     package let table: String
     /// The primary key as text, such as `default/orders-db`.
     package let key: String
-    private(set) var bytes: [UInt8] = []
+    /// What a MAC is made over, and what stands for the row in a hash of several.
+    package private(set) var bytes: [UInt8] = []
 
     /// Starts the content of one row.
     package init(table: String, key: String) {

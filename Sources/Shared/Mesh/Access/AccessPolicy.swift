@@ -168,6 +168,29 @@ package enum AccessEvaluation {
         on path: String,
         policies: some Sequence<AccessPolicy>
     ) -> Bool {
-        capability != .deny && capabilities(on: path, policies: policies).contains(capability)
+        guard capability != .deny else { return false }
+        let granted =
+            capability == .list
+            ? capabilities(listing: path, policies: policies)
+            : capabilities(on: path, policies: policies)
+        return granted.contains(capability)
+    }
+
+    /// The capabilities that count for a list: `a/b/` is listed by whoever may list exactly `a/b` too,
+    /// unless a rule is about exactly `a/b/`.
+    package static func capabilities(
+        listing path: String,
+        policies: some Sequence<AccessPolicy>
+    ) -> Set<Capability> {
+        guard path.utf8.last == UInt8(ascii: "/") else {
+            return capabilities(on: path, policies: policies)
+        }
+        let trimmed = String(path.dropLast())
+        var isAboutTrimmed = false
+        for rule in policies.lazy.flatMap(\.rules) where rule.path.isExact {
+            if rule.path.text == path { return capabilities(on: path, policies: policies) }
+            if rule.path.text == trimmed { isAboutTrimmed = true }
+        }
+        return capabilities(on: isAboutTrimmed ? trimmed : path, policies: policies)
     }
 }

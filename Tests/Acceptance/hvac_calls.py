@@ -1,0 +1,148 @@
+"""Calls of the real hvac, unmodified, against a running server; any surprise ends it with an error.
+
+Usage: hvac_calls.py URL CA-FILE, with the administrator's token on standard input.
+"""
+import sys
+
+import hvac
+from hvac import exceptions
+
+
+def refused(kind, call, *arguments, **named):
+    """Fails unless the call raises exactly that exception; gives the exception."""
+    try:
+        call(*arguments, **named)
+    except exceptions.VaultError as error:
+        if type(error) is not kind:
+            raise AssertionError(f"{type(error).__name__} instead of {kind.__name__}: {error}")
+        return error
+    raise AssertionError(f"no {kind.__name__}")
+
+
+def equal(found, expected):
+    if found != expected:
+        raise AssertionError(f"{found!r} instead of {expected!r}")
+
+
+def system(client):
+    equal(client.sys.is_initialized(), True)
+    equal(client.sys.is_sealed(), False)
+    health = client.sys.read_health_status(method="GET")
+    equal((health["initialized"], health["sealed"], health["standby"]), (True, False, False))
+    equal(client.sys.read_health_status().status_code, 200)
+    equal(client.sys.read_seal_status()["storage_type"], "postgresql")
+    equal(client.sys.read_leader_status()["is_self"], True)
+    refused(exceptions.InvalidRequest, client.sys.initialize)
+    equal(client.sys.list_mounted_secrets_engines()["data"]["secret/"]["type"], "kv")
+    equal("token/" in client.sys.list_auth_methods()["data"], True)
+    # What does not exist yet says so.
+    refused(exceptions.VaultNotInitialized, client.sys.enable_auth_method, "approle")
+    refused(exceptions.VaultNotInitialized, client.auth.approle.login, "role", "secret")
+
+
+def policies(client):
+    rules = {"path": {"secret/data/app/*": {"capabilities": ["create", "read"]},
+                      "secret/metadata/app/*": {"capabilities": ["list"]}}}
+    client.sys.create_or_update_policy("acceptance", rules)
+    text = client.sys.read_policy("acceptance")["data"]["rules"]
+    equal("secret/data/app/*" in text, True)
+    equal("acceptance" in client.sys.list_policies()["data"]["policies"], True)
+    client.sys.create_or_update_acl_policy("acceptance-hcl", text)
+    equal(client.sys.read_acl_policy("acceptance-hcl")["data"]["policy"], text)
+    equal("acceptance-hcl" in client.sys.list_acl_policies()["data"]["keys"], True)
+    client.sys.delete_acl_policy("acceptance-hcl")
+    error = refused(exceptions.InvalidPath, client.sys.read_acl_policy, "acceptance-hcl")
+    equal(error.errors, [])
+    error = refused(exceptions.InvalidRequest, client.sys.create_or_update_policy, "x", "path {")
+    equal(len(error.errors), 1)
+
+
+def tokens(client, url, authority):
+    made = client.auth.token.create(policies=["acceptance"], ttl="1h", meta={"a": "b"})
+    child = hvac.Client(url=url, token=made["auth"]["client_token"], verify=authority)
+    equal(child.is_authenticated(), True)
+    own = child.auth.token.lookup_self()["data"]
+    equal((own["policies"], own["meta"], own["orphan"]), (["acceptance"], {"a": "b"}, False))
+    equal(child.auth.token.renew_self(increment="2h")["auth"]["lease_duration"], 7200)
+    equal(client.auth.token.renew(child.token, increment=60)["auth"]["lease_duration"], 60)
+    accessor = made["auth"]["accessor"]
+    equal(client.auth.token.lookup_accessor(accessor)["data"]["accessor"], accessor)
+    equal(client.auth.token.lookup(child.token)["data"]["accessor"], accessor)
+    equal(accessor in client.auth.token.list_accessors()["data"]["keys"], True)
+    equal(child.sys.get_capabilities(["secret/data/app/x"])["data"]["capabilities"],
+          ["create", "read"])
+    equal(client.sys.get_capabilities(["sys/mounts"], token=child.token)["data"]["capabilities"],
+          ["deny"])
+    equal(client.sys.get_capabilities(["x"], accessor=accessor)["data"]["x"], ["deny"])
+    limited(child)
+    orphan = client.auth.token.create_orphan(policies=["acceptance"])
+    equal(orphan["auth"]["orphan"], True)
+    client.auth.token.revoke_accessor(orphan["auth"]["accessor"])
+    grandchild = client.auth.token.create(policies=["acceptance"])["auth"]["client_token"]
+    client.auth.token.revoke(grandchild)
+    child.auth.token.revoke_self()
+    equal(child.is_authenticated(), False)
+    error = refused(exceptions.Forbidden, child.secrets.kv.v2.read_secret_version, "app/x")
+    equal(error.errors, ["permission denied"])
+
+
+def limited(child):
+    """What a policy allows and nothing else."""
+    child.secrets.kv.v2.create_or_update_secret("app/own", secret={"k": "v"})
+    equal(child.secrets.kv.v2.read_secret_version("app/own")["data"]["data"], {"k": "v"})
+    equal(child.secrets.kv.v2.list_secrets("app")["data"]["keys"], ["own"])
+    error = refused(exceptions.Forbidden, child.secrets.kv.v2.create_or_update_secret, "app/own",
+                    secret={"k": "w"})
+    equal(error.errors, ["permission denied"])
+    refused(exceptions.Forbidden, child.secrets.kv.v2.read_secret_version, "other")
+    refused(exceptions.Forbidden, child.sys.list_mounted_secrets_engines)
+
+
+def secrets(client):
+    kv = client.secrets.kv.v2
+    written = kv.create_or_update_secret("acceptance/a", secret={"n": 1, "list": [1, "ü"]}, cas=0)
+    equal(written["data"]["version"], 1)
+    refused(exceptions.InvalidRequest, kv.create_or_update_secret, "acceptance/a", secret={}, cas=0)
+    kv.create_or_update_secret("acceptance/a", secret={"n": 2, "gone": True})
+    kv.patch("acceptance/a", secret={"gone": None, "more": "x"})
+    current = kv.read_secret_version("acceptance/a")["data"]
+    equal((current["data"], current["metadata"]["version"]),
+          ({"n": 2, "gone": None, "more": "x"}, 3))
+    equal(kv.read_secret_version("acceptance/a", version=1)["data"]["data"],
+          {"n": 1, "list": [1, "ü"]})
+    equal(kv.list_secrets("acceptance")["data"]["keys"], ["a"])
+    kv.delete_latest_version_of_secret("acceptance/a")
+    error = refused(exceptions.InvalidPath, kv.read_secret_version, "acceptance/a",
+                    raise_on_deleted_version=True)
+    equal(error.json["data"]["metadata"]["version"], 3)
+    kv.undelete_secret_versions("acceptance/a", versions=[3])
+    kv.delete_secret_versions("acceptance/a", versions=[1, 2])
+    kv.destroy_secret_versions("acceptance/a", versions=[1])
+    kv.update_metadata("acceptance/a", max_versions=4, custom_metadata={"owner": "web"})
+    metadata = kv.read_secret_metadata("acceptance/a")["data"]
+    equal((metadata["current_version"], metadata["max_versions"], metadata["custom_metadata"]),
+          (3, 4, {"owner": "web"}))
+    equal(metadata["versions"]["1"]["destroyed"], True)
+    equal(metadata["delete_version_after"], "0s")
+    kv.configure(max_versions=20)
+    equal(kv.read_configuration()["data"]["max_versions"], 20)
+    kv.delete_metadata_and_all_versions("acceptance/a")
+    error = refused(exceptions.InvalidPath, kv.list_secrets, "acceptance")
+    equal(error.errors, [])
+
+
+def main():
+    url, authority = sys.argv[1:]
+    token = sys.stdin.read().strip()
+    stranger = hvac.Client(url=url, verify=authority)
+    equal(stranger.is_authenticated(), False)
+    client = hvac.Client(url=url, token=token, verify=authority)
+    equal(client.is_authenticated(), True)
+    system(client)
+    policies(client)
+    tokens(client, url, authority)
+    secrets(client)
+    print("hvac is content")
+
+
+main()
