@@ -40,7 +40,11 @@ package final class ProgramChild: @unchecked Sendable {
         files = try ScratchDirectory("child")
         process.executableURL = URL(fileURLWithPath: program)
         process.arguments = arguments
-        process.environment = environment
+        // A sanitizer in the program hears what the run as a whole was told.
+        let told = ProcessInfo.processInfo.environment.filter {
+            ["ASAN_OPTIONS", "TSAN_OPTIONS"].contains($0.key)
+        }
+        process.environment = environment.merging(told) { own, _ in own }
         process.standardInput = input
         if let directory { process.currentDirectoryURL = URL(fileURLWithPath: directory) }
         process.standardOutput = try Self.open(files.path + "/output")
