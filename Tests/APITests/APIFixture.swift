@@ -34,11 +34,14 @@ struct APIFixture: Sendable {
             let token = Mutex("")
             var key = [UInt8](repeating: 1, count: KeyEncryptionKey.byteCount)
             key[0] = 2
+            var leases = LeaseSettings()
+            leases.allowsSockets = true
             let control = try await ControlPlane.open(
                 ControlSettings(
                     trustDomain: try TrustDomain("example.org"),
                     serverName: try Mesh.ServerName("one"),
-                    version: "0.0.0-test"
+                    version: "0.0.0-test",
+                    leases: leases
                 ),
                 pool: pool,
                 key: try #require(KeyEncryptionKey(SecretBytes(copying: key))),
@@ -76,6 +79,7 @@ struct APIFixture: Sendable {
             } catch {
                 outcome = .failure(error)
             }
+            await control.leaseDesk.close()
             await pool.close()
             try outcome.get()
         }

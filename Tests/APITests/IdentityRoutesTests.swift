@@ -245,6 +245,7 @@ import Wire
         template.split(separator: "/", omittingEmptySubsequences: false).map { segment in
             switch segment {
             case "{accessor}": "01890a5d-ac96-774b-bcce-b302099a8057"
+            case "{lease}": "agequxnmsz3uxpgowmbatguak4"
             case "{port}": "8080"
             case _ where segment.hasPrefix("{"): "name"
             default: String(segment)

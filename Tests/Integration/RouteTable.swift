@@ -18,7 +18,7 @@ struct RouteTable: Sendable {
         var testDescription: String { "\(method) \(template)" }
 
         /// Whether what it needs is said by its body.
-        var isAuthorisedByBody: Bool { ["apply", "createIntention"].contains(id) }
+        var isAuthorisedByBody: Bool { ["apply", "createIntention", "issueLease"].contains(id) }
 
         /// A target with every capture filled in, and the query that it must have.
         func target(naming name: String = "present") -> String {
@@ -43,6 +43,7 @@ struct RouteTable: Sendable {
                 ("accessor", "01900000-0000-7000-8000-000000000001"),
                 ("id", "01900000-0000-7000-8000-000000000002"),
                 ("subject", "root"), ("step", "prepare"),
+                ("target", name), ("profile", name), ("lease", "agequxnmsz3uxpgowmbatguak4"),
             ]
         }
 
@@ -60,6 +61,11 @@ struct RouteTable: Sendable {
             case "putUpstream": return #"{"source":"\#(name)","destination":"\#(name)"}"#
             case "putPolicy": return #"{"paths":{"status":["read"]}}"#
             case "createToken": return #"{"display_name":"x","policies":["read-only"]}"#
+            case "putTarget":
+                return #"{"host":"localhost","database":"d","username":"u","password":"p"}"#
+            case "putProfile": return #"{"target":"\#(name)","group_role":"g"}"#
+            case "issueLease": return #"{"profile":"\#(name)"}"#
+            case "decommissionTarget": return #"{"reason":"x"}"#
             case "enroll": return #"{"secret":"AAAA","csr":"AAAA"}"#
             case "importAuthority": return #"{"certificate":"x"}"#
             case "submitTrustDocument": return #"{"envelope":"AAAA"}"#

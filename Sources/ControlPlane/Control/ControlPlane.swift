@@ -54,7 +54,7 @@ package final class ControlPlane: Sendable {
             sessions: TargetSessions(
                 settings.leases,
                 on: spine.pool.reactor,
-                random: surroundings.random
+                random: surroundings.fraction
             )
         )
     }

@@ -27,7 +27,7 @@ package struct Surroundings: Sendable {
     }
 
     /// A number from 0 up to 1, for jitter.
-    package func random() -> Double {
+    package func fraction() -> Double {
         let bits = randomBytes(4).reduce(UInt32(0)) { $0 << 8 | UInt32($1) }
         return Double(bits) / (Double(UInt32.max) + 1)
     }

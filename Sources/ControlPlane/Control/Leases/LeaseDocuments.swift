@@ -44,7 +44,9 @@ extension LeaseRow {
 
     /// The lease as the API shows it.
     package var document: Document {
-        func time(_ value: Timestamp?) -> Document { value.map { .timestamp($0) } ?? Document.null }
+        func moment(_ value: Timestamp?) -> Document {
+            value.map { .timestamp($0) } ?? Document.null
+        }
         func text(_ value: String?) -> Document { value.map { .string($0) } ?? Document.null }
         return [
             "lease_id": .string(name.description),
@@ -52,13 +54,13 @@ extension LeaseRow {
             "target": .string(plan.target.text),
             "principal": .string(principal),
             "state": .string(state.rawValue),
-            "issued_at": time(issuedAt),
-            "renewed_at": time(renewedAt),
+            "issued_at": moment(issuedAt),
+            "renewed_at": moment(renewedAt),
             "expires_at": .timestamp(expiresAt),
             "max_expires_at": .timestamp(maxExpiresAt),
             "end_reason": text(revokeReason),
-            "access_ended_at": time(accessEndedAt),
-            "cleaned_at": time(cleanedAt),
+            "access_ended_at": moment(accessEndedAt),
+            "cleaned_at": moment(cleanedAt),
             "last_error": text(lastError),
         ]
     }

@@ -161,7 +161,7 @@ package struct Leases: Sendable {
             asked: request.ttl,
             default: profile.defaultTTL,
             under: [LeaseTerm.Bound("the profile \(profile.name)", profile.maxTTL)],
-            random: control.surroundings.random()
+            random: control.surroundings.fraction()
         )
         return try await control.act(
             caller,

@@ -223,7 +223,7 @@ package struct Targets: Sendable {
                 let pause = desk.failed(
                     row.target.name,
                     now: control.surroundings.instant(),
-                    random: control.surroundings.random()
+                    random: control.surroundings.fraction()
                 )
                 control.logger.warning(
                     "a target does not answer",

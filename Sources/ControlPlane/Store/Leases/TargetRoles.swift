@@ -111,7 +111,7 @@ package enum TargetRoles {
         by statements: [StatementTemplate],
         in transaction: PostgresTransaction
     ) async throws(PostgresError) {
-        let now = try await time(in: transaction)
+        let now = try await Self.time(in: transaction)
         guard now <= creation.deadline else {
             throw .server(ServerError(state: givenUp))
         }
