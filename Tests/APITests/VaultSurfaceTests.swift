@@ -285,11 +285,11 @@ import Wire
                 .post,
                 "/v1/sys/capabilities-self",
                 token: token,
-                body: #"{"paths":["secret/data/x","/y"]}"#
+                body: #"{"paths":["secret/metadata/x","/y"]}"#
             )
             #expect(own.status == 200)
             for place in [own.body, own.body["data"] ?? .null] {
-                #expect(place["secret/data/x"]?.items?.compactMap(\.text) == ["list", "read"])
+                #expect(place["secret/metadata/x"]?.items?.compactMap(\.text) == ["list", "read"])
                 #expect(place["capabilities"]?.items?.count == 2)
                 #expect(place["/y"]?.items?.count == 2)
             }

@@ -42,7 +42,9 @@ struct ControlFixture: Sendable {
         )
     }
 
-    static var administrator: Caller { caller("admin", BuiltInPolicies.all) }
+    static var administrator: Caller {
+        caller("admin", BuiltInPolicies.all.filter { $0.name == BuiltInPolicies.adminName })
+    }
 
     static func surroundings(
         now: @escaping @Sendable () -> Timestamp = {

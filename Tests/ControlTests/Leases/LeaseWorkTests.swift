@@ -216,6 +216,14 @@ import Wire
             try await fixture.control.leaseWork.run()
             #expect(try await fixture.exists(credential.username))
             #expect(try await fixture.control.leases.hold()?.reason == "restored")
+            // What somebody revokes is revoked all the same.
+            let other = try await fixture.issue()
+            _ = try await fixture.control.leases.revoke(
+                other.lease.name,
+                isAwaited: true,
+                by: fixture.admin
+            )
+            #expect(try await fixture.control.leases.find(other.lease.name).accessEndedAt != nil)
             #expect(try await fixture.control.leases.release(by: fixture.admin))
             #expect(try await fixture.control.leases.release(by: fixture.admin) == false)
             try await fixture.control.leaseWork.run()
@@ -247,6 +255,54 @@ import Wire
             try await fixture.base.database.cluster.administer(
                 "DROP DATABASE \(other) WITH (FORCE)"
             )
+        }
+    }
+
+    /// What a leased role wrote never runs with the rights of whoever inherits it.
+    @Test func whatIsInheritedLendsNoRights() async throws {
+        try await LeaseFixture.with { fixture in
+            let credential = try await fixture.issue()
+            let session = try await fixture.connect(as: credential.username)
+            try await session.query(
+                """
+                CREATE FUNCTION app.door() RETURNS bigint LANGUAGE sql SECURITY DEFINER
+                AS 'SELECT count(*) FROM app.salaries'
+                """
+            )
+            try await fixture.expire()
+            try await fixture.control.leaseWork.run()
+            #expect(try await fixture.exists(credential.username) == false)
+            let isDefiner: Bool = try await fixture.value(
+                "SELECT prosecdef FROM pg_proc WHERE proname = 'door'"
+            )
+            #expect(isDefiner == false)
+        }
+    }
+
+    /// Nobody inherits by default: least of all the administrator.
+    @Test func roleWithoutAnHeirStaysLockedOut() async throws {
+        try await LeaseFixture.with { fixture in
+            var profile = try fixture.profile("raw")
+            profile.plan = .raw(
+                LeaseProfile.Raw(
+                    creation: [
+                        "CREATE ROLE \"{{name}}\" LOGIN PASSWORD '{{password}}' IN ROLE \(fixture.group)"
+                    ]
+                )
+            )
+            try await fixture.put(profile)
+            let credential = try await fixture.issue("raw")
+            let session = try await fixture.connect(as: credential.username)
+            try await session.query("CREATE TABLE app.made (id integer)")
+            try await fixture.expire()
+            try await fixture.control.leaseWork.run()
+            let row = try await fixture.control.leases.find(credential.lease.name)
+            #expect(row.state == .revoking)
+            #expect(row.accessEndedAt != nil)
+            #expect(row.lastError == "refused_\(TargetRoles.ownsObjects)")
+            await #expect(throws: PostgresError.self) {
+                try await fixture.connect(as: credential.username)
+            }
         }
     }
 

@@ -237,6 +237,10 @@ import Wire
             #expect(try await fixture.exists(other.username))
             let row = try await fixture.control.leases.find(credential.lease.name)
             #expect(row.revokeReason == "token_revoked")
+            // One who was let in before the revocation gets nothing after it.
+            let late = await refusal { try await fixture.issue(by: holder) }
+            #expect(late != nil)
+            #expect(try await fixture.roleCount() == 1)
         }
     }
 

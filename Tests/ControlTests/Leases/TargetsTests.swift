@@ -101,6 +101,38 @@ import Wire
         }
     }
 
+    @Test func storedPasswordIsShownToNobodyElse() async throws {
+        try await LeaseFixture.with { fixture in
+            var target = fixture.leaseTarget
+            target.place = .socket(directory: "/elsewhere", port: 5_432)
+            #expect(await put(target, fixture, password: nil)?.code == "target.password")
+            target = fixture.leaseTarget
+            target.user = "postgres"
+            #expect(await put(target, fixture, password: nil)?.code == "target.password")
+            target = fixture.leaseTarget
+            target.leasesMax = 7
+            #expect(await put(target, fixture, password: nil) == nil)
+        }
+    }
+
+    @Test func targetWithOpenLeasesStaysWhereItIs() async throws {
+        try await LeaseFixture.with { fixture in
+            let credential = try await fixture.issue()
+            var target = fixture.leaseTarget
+            target.place = .host(.address(try IPAddress("127.0.0.1")), port: 1)
+            let moved = await refusal {
+                try await fixture.control.targets.put(
+                    target,
+                    password: SecretBytes(copying: [1]),
+                    isVerified: false,
+                    by: fixture.admin
+                )
+            }
+            #expect(moved?.code == "target.has_leases")
+            #expect(try await fixture.exists(credential.username))
+        }
+    }
+
     @Test func leaseOfAForgedTargetWaits() async throws {
         try await LeaseFixture.with { fixture in
             let credential = try await fixture.issue()

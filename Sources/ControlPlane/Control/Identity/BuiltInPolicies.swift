@@ -4,13 +4,17 @@ package import Mesh
 package enum BuiltInPolicies {
     /// Everything, `sudo` included.
     package static let adminName = "admin"
-    /// Everything that only looks.
+    /// Everything that only looks; no secret and no credential is merely looked at.
     package static let readOnlyName = "read-only"
 
     /// All of them, by name.
     package static let all: [AccessPolicy] = [
         make(adminName, Set(Capability.allCases).subtracting([.deny])),
-        make(readOnlyName, [.read, .list]),
+        make(
+            readOnlyName,
+            [.read, .list],
+            except: ["secret/data/*", "secret/subkeys/*", "database/creds/*"]
+        ),
     ]
 
     /// The built-in policy of a name.
@@ -18,14 +22,17 @@ package enum BuiltInPolicies {
         all.first { $0.name == name }
     }
 
-    private static func make(_ name: String, _ capabilities: Set<Capability>) -> AccessPolicy {
+    private static func make(
+        _ name: String,
+        _ capabilities: Set<Capability>,
+        except denied: [String] = []
+    ) -> AccessPolicy {
         do {
-            return try AccessPolicy(
-                name: name,
-                rules: [
-                    AccessPolicy.Rule(path: try PathGlob("*"), capabilities: capabilities)
-                ]
-            )
+            var rules = [AccessPolicy.Rule(path: try PathGlob("*"), capabilities: capabilities)]
+            for path in denied {
+                rules.append(AccessPolicy.Rule(path: try PathGlob(path), capabilities: [.deny]))
+            }
+            return try AccessPolicy(name: name, rules: rules)
         } catch {
             preconditionFailure("a built-in policy is malformed: \(error)")
         }

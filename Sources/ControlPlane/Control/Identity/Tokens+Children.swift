@@ -182,6 +182,41 @@ extension Tokens {
         (above.last ?? row).traits?.parent == nil && above.count <= TokenRepository.ancestorsMax
     }
 
+    /// Refuses a caller whose token has ended meanwhile, or one above it; callers without a token are
+    /// the server's own.
+    func checkLives(_ caller: Caller, _ act: AuditedTransaction) async throws {
+        guard let accessor = caller.accessor else { return }
+        // Whoever ends tokens holds the lock of this row until its commit.
+        try await ClusterRepository.shareIdentity(in: act.database)
+        let found = try await TokenRepository.find(
+            accessor: accessor,
+            guardedBy: control.rowGuard,
+            in: act.database
+        )
+        guard var row = found else { throw Self.unknown }
+        // This very request may be the last use of a token that has a count.
+        row.traits?.usesLeft = nil
+        guard row.isLive(at: act.at) else { throw Self.unknown }
+        _ = try await liveAncestors(of: row, act)
+    }
+
+    /// Refuses a maker that has ended meanwhile, and one with bounds of its own: what it makes here
+    /// would stand alone, without them.
+    func checkMaker(_ caller: Caller, _ act: AuditedTransaction) async throws {
+        guard caller.accessor != nil else { return }
+        let maker = try await liveMaker(caller, act)
+        _ = try await liveAncestors(of: maker, act)
+        guard maker.traits?.parent == nil, maker.traits?.boundCIDRs.isEmpty ?? true else {
+            throw ControlError.forbidden(
+                Complaint(
+                    "token.bounded",
+                    "a token with a parent or bound addresses makes children of its own, by"
+                        + " auth/token/create, and no token that stands alone"
+                )
+            )
+        }
+    }
+
     private func liveMaker(
         _ caller: Caller,
         _ act: AuditedTransaction

@@ -86,6 +86,7 @@ package struct Tokens: Sendable {
             resource: "tokens/\(accessor)"
         ) { act in
             try await ClusterRepository.lockIdentity(in: act.database)
+            try await checkMaker(caller, act)
             try await checkGrant(request.policies, by: caller, act)
             let row = TokenRow(
                 accessor: accessor,
@@ -127,6 +128,7 @@ package struct Tokens: Sendable {
             )
             guard var row = found else { throw Self.notFound(accessor) }
             guard row.revokedAt == nil else {
+                try await endLeases(of: accessor, act)
                 act.conclude(outcome: "unchanged")
                 return row
             }

@@ -118,8 +118,11 @@ package struct LeaseSweep: Sendable {
         let names = orphans.map(\.name)
         let left: Int
         do {
-            _ = try await ending.endAccess(of: names)
-            left = try await ending.remove(names.map { RoleEnding.Departure(role: $0) }).count
+            let busy = try await ending.endAccess(of: names)
+            let gone = names.filter { !busy.contains($0) }
+            left =
+                try await ending.remove(gone.map { RoleEnding.Departure(role: $0) }).count
+                + busy.count
         } catch {
             left = orphans.count
         }

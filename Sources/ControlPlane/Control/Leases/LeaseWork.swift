@@ -219,8 +219,12 @@ package struct LeaseWork: Sendable {
         guard row.decommissionedAt == nil else { return try await close(leases) }
         let ending = RoleEnding(control: control, row: row)
         // Whoever began a session in the very moment of the lock-out is found now.
-        _ = try await ending.endAccess(of: leases.map { LeasedRole.name(of: $0.id) })
-        let left = try await ending.remove(leases.map { RoleEnding.Departure($0) })
+        let busy = try await ending.endAccess(of: leases.map { LeasedRole.name(of: $0.id) })
+        var left = try await ending.remove(
+            leases.filter { !busy.contains(LeasedRole.name(of: $0.id)) }
+                .map { RoleEnding.Departure($0) }
+        )
+        for role in busy { left[role] = "sessions_remain" }
         try await close(leases.filter { left[LeasedRole.name(of: $0.id)] == nil })
         for lease in leases {
             guard let reason = left[LeasedRole.name(of: lease.id)] else { continue }

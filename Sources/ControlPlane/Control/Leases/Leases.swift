@@ -66,7 +66,7 @@ package struct Leases: Sendable {
                 )
             )
         }
-        switch try await intend(request, profile, by: caller) {
+        switch try await intend(request, profile, target, by: caller) {
         case .again(let lease): return try await repassword(lease, on: target, by: caller)
         case .new(let lease, let term):
             let password = LeasePassword.make(control.surroundings.randomBytes)
@@ -153,6 +153,7 @@ package struct Leases: Sendable {
     private func intend(
         _ request: LeaseRequest,
         _ profile: LeaseProfile,
+        _ target: TargetRow,
         by caller: Caller
     ) async throws(ControlError) -> Intent {
         let id = control.makeID()
@@ -168,6 +169,19 @@ package struct Leases: Sendable {
             action: "lease.create",
             resource: name.description
         ) { act in
+            // A revocation of the token that is under way waits for this, or is seen here.
+            try await control.tokens.checkLives(caller, act)
+            let current = try await TargetRepository.find(
+                profile.target,
+                hold: .shared,
+                guardedBy: control.rowGuard,
+                in: act.database
+            )
+            guard let current, current.version == target.version else {
+                throw ControlError.conflict(
+                    Complaint("target.changed", "the target was changed meanwhile: ask again")
+                )
+            }
             let counts = try await LeaseRepository.openCounts(
                 principal: caller.principal,
                 profile: profile.name,
@@ -188,7 +202,7 @@ package struct Leases: Sendable {
                     return .again(known)
                 }
             }
-            try await checkQuotas(counts, profile, act)
+            try checkQuotas(counts, profile, current)
             let lease = LeaseRow(
                 id: id,
                 plan: profile,
@@ -237,20 +251,15 @@ package struct Leases: Sendable {
     private func checkQuotas(
         _ counts: LeaseRepository.OpenCounts,
         _ profile: LeaseProfile,
-        _ act: AuditedTransaction
-    ) async throws {
-        let target = try await TargetRepository.find(
-            profile.target,
-            guardedBy: control.rowGuard,
-            in: act.database
-        )
+        _ target: TargetRow
+    ) throws(ControlError) {
         let bounds = [
             ("this principal", counts.ofPrincipal, control.leaseDesk.settings.principalMax),
             ("the profile \(profile.name)", counts.ofProfile, profile.leasesMax),
-            ("the target \(profile.target)", counts.ofTarget, target?.target.leasesMax ?? 0),
+            ("the target \(profile.target)", counts.ofTarget, target.target.leasesMax),
         ]
         for (holder, count, most) in bounds where count >= most {
-            throw ControlError.tooMany(
+            throw .tooMany(
                 Complaint(
                     "lease.too_many",
                     "\(holder) has \(count) open leases and may have \(most): revoke some, or wait"

@@ -32,21 +32,24 @@ struct Preflight {
                 lifetime: Self.lifetime,
                 on: row
             )
-            step = "use"
-            let legacy = try await use(role, password)
             step = "revoke"
             try await checkHeir(of: profile)
+            step = "use"
+            let legacy = try await use(role, password, of: profile)
+            step = "revoke"
             try await end(role, profile, legacy)
         } catch {
             // Whatever was made goes; what cannot go now, the sweep takes.
             let ending = RoleEnding(control: control, row: row)
             _ = try? await ending.endAccess(of: [role.name])
-            _ = try? await ending.remove([RoleEnding.Departure(role: role.name)])
+            _ = try? await ending.remove([
+                RoleEnding.Departure(role: role.name, plan: profile.plan)
+            ])
             throw complaint(step, error)
         }
     }
 
-    /// Also where the trial can leave nothing to inherit.
+    /// Before there is anything to inherit, which would else stay behind with the role.
     private func checkHeir(of profile: LeaseProfile) async throws(TargetFailure) {
         guard case .managed(let managed) = profile.plan else { return }
         let mayGive = try await control.targets.run(on: row) { database throws(PostgresError) in
@@ -60,7 +63,8 @@ struct Preflight {
     /// Logs in as the role and makes something that will have to be inherited.
     private func use(
         _ role: LeasedRole,
-        _ password: String
+        _ password: String,
+        of profile: LeaseProfile
     ) async throws(TargetFailure) -> Int64? {
         try await control.leaseDesk.sessions.connect(
             to: row.target,
@@ -71,7 +75,9 @@ struct Preflight {
             // Also where the sessions of the role begin read-only.
             try await connection.withTransaction(isolation: .readCommitted, access: .readWrite) {
                 database throws(PostgresError) in
-                try await TargetRoles.leaveSomething(in: database)
+                // What nobody would inherit keeps the role from being dropped.
+                guard case .managed = profile.plan else { return nil }
+                return try await TargetRoles.leaveSomething(in: database)
             }
         }
     }

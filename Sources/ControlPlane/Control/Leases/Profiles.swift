@@ -45,7 +45,7 @@ package struct Profiles: Sendable {
             // Who deletes the target meanwhile waits, or is found.
             let current = try await TargetRepository.find(
                 profile.target,
-                isLocked: true,
+                hold: .exclusive,
                 guardedBy: control.rowGuard,
                 in: act.database
             )

@@ -151,7 +151,9 @@ struct RoleEnding {
                     ["target": .text(row.target.name.text), "error": .text("\(error)")]
                 )
                 return error.word
-            case .unreachable, .outcomeUnknown: throw error
+            case .unreachable, .outcomeUnknown:
+                guard let database, database != row.target.database else { throw error }
+                return "database_unreachable"
             }
         }
     }

@@ -243,6 +243,19 @@ enum TargetFailure: Error, Equatable {
         }
     }
 
+    /// Whether it says something about the target, and not about who asked or about ourselves.
+    var concernsTarget: Bool {
+        switch self {
+        case .unusable, .refused: false
+        case .outcomeUnknown: true
+        case .unreachable(let error):
+            switch error {
+            case .connectFailed, .connectionLost, .timedOut(.answer), .server: true
+            default: false
+            }
+        }
+    }
+
     /// A stable word for rows and metrics.
     var word: String {
         switch self {

@@ -35,6 +35,14 @@ package struct Targets: Sendable {
             )
         }
         let known = try await row(target.name)
+        if password == nil, let known, !known.target.isReachedLike(target) {
+            throw .invalid(
+                "target.password",
+                field: "password",
+                "is required where host, port, tls, database or username change: the stored one is"
+                    + " shown to nobody else"
+            )
+        }
         let secret: SecretBytes
         if let password {
             secret = password
@@ -51,7 +59,7 @@ package struct Targets: Sendable {
         ) { act in
             let old = try await TargetRepository.find(
                 target.name,
-                isLocked: true,
+                hold: .exclusive,
                 guardedBy: control.rowGuard,
                 in: act.database
             )
@@ -61,6 +69,9 @@ package struct Targets: Sendable {
                 throw ControlError.conflict(
                     Complaint("target.changed", "the target was changed meanwhile: read it again")
                 )
+            }
+            if let old, old.target.place != target.place {
+                try await checkNothingIsOpen(target.name, act)
             }
             let last = try await TargetRepository.lastVersion(
                 of: Self.path(target.name),
@@ -102,7 +113,7 @@ package struct Targets: Sendable {
             ) { act in
                 let old = try await TargetRepository.find(
                     name,
-                    isLocked: true,
+                    hold: .exclusive,
                     guardedBy: control.rowGuard,
                     in: act.database
                 )
@@ -138,7 +149,7 @@ package struct Targets: Sendable {
         ) { act in
             let old = try await TargetRepository.find(
                 name,
-                isLocked: true,
+                hold: .exclusive,
                 guardedBy: control.rowGuard,
                 in: act.database
             )
@@ -193,6 +204,22 @@ package struct Targets: Sendable {
         }
     }
 
+    /// Roles that live on one server are not looked for on another.
+    private func checkNothingIsOpen(
+        _ name: TargetName,
+        _ act: AuditedTransaction
+    ) async throws {
+        let count = try await LeaseRepository.openCount(on: name, in: act.database)
+        guard count > 0 else { return }
+        throw ControlError.conflict(
+            Complaint(
+                "target.has_leases",
+                "\(count) leases of the target \(name) are open: its roles are where it is now; make a"
+                    + " target of another name, or wait until they have ended"
+            )
+        )
+    }
+
     // MARK: For the work on leases
 
     func row(_ name: TargetName) async throws(ControlError) -> TargetRow? {
@@ -220,6 +247,9 @@ package struct Targets: Sendable {
         } catch {
             switch error {
             case .unreachable, .outcomeUnknown:
+                // One database that does not let us in is not the target.
+                guard error.concernsTarget, database == nil || database == row.target.database
+                else { break }
                 let pause = desk.failed(
                     row.target.name,
                     now: control.surroundings.instant(),

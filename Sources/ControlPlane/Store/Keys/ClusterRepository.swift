@@ -31,6 +31,13 @@ package enum ClusterRepository {
         try await transaction.query("SELECT FROM turnpike.cluster FOR UPDATE")
     }
 
+    /// Keeps those who hold `lockIdentity` waiting until this transaction ends, and not each other.
+    package static func shareIdentity(
+        in transaction: PostgresTransaction
+    ) async throws(PostgresError) {
+        try await transaction.query("SELECT FROM turnpike.cluster FOR SHARE")
+    }
+
     /// The cluster, or nil before the first start.
     package static func find(
         in transaction: PostgresTransaction

@@ -51,6 +51,19 @@ package enum LeaseRepository {
         )
     }
 
+    /// How many leases of a target are open.
+    package static func openCount(
+        on target: TargetName,
+        in transaction: PostgresTransaction
+    ) async throws(PostgresError) -> Int {
+        try await transaction.query(
+            """
+            SELECT count(*) FROM turnpike.leases
+            WHERE target = \(target.text) AND state IN ('creating', 'active', 'revoking')
+            """
+        ).single().decode(at: 0)
+    }
+
     /// Stores the intent; nothing has happened on the target yet.
     package static func insert(
         _ lease: LeaseRow,

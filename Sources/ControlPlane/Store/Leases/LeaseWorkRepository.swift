@@ -28,10 +28,10 @@ package enum LeaseWorkRepository {
             """
             SELECT name FROM turnpike.lease_targets
             WHERE name <> ALL(\(parked.map(\.text)))
-            AND (SELECT held_at IS NULL FROM turnpike.lease_hold)
             AND EXISTS (
                 SELECT FROM turnpike.leases
                 WHERE target = lease_targets.name AND \(fragment: condition(stage))
+                AND \(fragment: mayEnd)
             )
             ORDER BY name
             """
@@ -39,6 +39,12 @@ package enum LeaseWorkRepository {
             try row.parsed("name") { text throws(NameError) in try TargetName(text) }
         }
     }
+
+    /// While ending by themselves is held, only what somebody revoked ends, and what never began.
+    private static let mayEnd: SQL = """
+        (revoke_requested_at IS NOT NULL OR issued_at IS NULL
+            OR (SELECT held_at IS NULL FROM turnpike.lease_hold))
+        """
 
     private static func condition(_ stage: Stage) -> SQL {
         let isDue: SQL = """
@@ -70,7 +76,7 @@ package enum LeaseWorkRepository {
             WITH due AS (
                 SELECT id FROM turnpike.leases
                 WHERE target = \(target.text) AND \(fragment: condition(stage))
-                AND (SELECT held_at IS NULL FROM turnpike.lease_hold)
+                AND \(fragment: mayEnd)
                 ORDER BY next_attempt_at LIMIT \(limit) FOR UPDATE SKIP LOCKED
             )
             UPDATE turnpike.leases

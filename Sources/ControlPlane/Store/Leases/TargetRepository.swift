@@ -106,17 +106,34 @@ package enum TargetRepository {
         ) == 1
     }
 
-    /// One target by name, locked against other changes of it where that is asked for.
+    /// How a row is held until the transaction ends.
+    package enum Hold: Equatable, Sendable {
+        case none
+        /// Against changes.
+        case shared
+        /// Against everybody who holds it.
+        case exclusive
+
+        fileprivate var clause: SQL {
+            switch self {
+            case .none: ""
+            case .shared: "FOR SHARE"
+            case .exclusive: "FOR UPDATE"
+            }
+        }
+    }
+
+    /// One target by name, held where that is asked for.
     package static func find(
         _ name: TargetName,
-        isLocked: Bool = false,
+        hold: Hold = .none,
         guardedBy rowGuard: RowGuard,
         in transaction: PostgresTransaction
     ) async throws(PostgresError) -> TargetRow? {
         let rows = try await transaction.query(
             """
             \(fragment: columns) WHERE name = \(name.text)
-            \(fragment: isLocked ? "FOR UPDATE" : "")
+            \(fragment: hold.clause)
             """
         )
         return try authentic(rows, rowGuard).first

@@ -77,8 +77,11 @@ extension TargetRoles {
         }
     }
 
-    /// Gives what belongs to a role in this database to its heir, or to who runs this, and takes its
-    /// grants away; nothing that it made is lost.
+    /// Gives what belongs to a role in this database to its heir, and takes its grants away; nothing
+    /// that it made is lost.
+    ///
+    /// Throws `ownsObjects` where there is something and nobody to give it to. What it wrote must not
+    /// run with the heir's rights, so functions and views run with the caller's from here on.
     package static func bequeath(
         from role: String,
         to heir: String?,
@@ -91,8 +94,9 @@ extension TargetRoles {
             DO $turnpike$
             DECLARE
                 role text := current_setting('turnpike_lease.role');
-                heir text := coalesce(
-                    nullif(current_setting('turnpike_lease.heir'), ''), current_user);
+                heir text := current_setting('turnpike_lease.heir');
+                made regprocedure;
+                shown regclass;
             BEGIN
                 IF to_regrole(quote_ident(role)) IS NULL THEN
                     RETURN;
@@ -100,7 +104,31 @@ extension TargetRoles {
                 IF NOT pg_has_role(current_user, role, 'USAGE') THEN
                     EXECUTE format('GRANT %I TO %I', role, current_user);
                 END IF;
-                EXECUTE format('REASSIGN OWNED BY %I TO %I', role, heir);
+                IF heir = '' THEN
+                    IF EXISTS (
+                        SELECT FROM pg_shdepend
+                        WHERE refclassid = 'pg_authid'::regclass AND deptype = 'o'
+                        AND refobjid = to_regrole(quote_ident(role))
+                    ) THEN
+                        RAISE 'it owns objects and has no heir' USING ERRCODE = 'TP003';
+                    END IF;
+                ELSE
+                    FOR made IN
+                        SELECT oid FROM pg_proc
+                        WHERE proowner = to_regrole(quote_ident(role)) AND prosecdef
+                    LOOP
+                        EXECUTE format('ALTER ROUTINE %s SECURITY INVOKER', made);
+                    END LOOP;
+                    IF current_setting('server_version_num')::integer >= 150000 THEN
+                        FOR shown IN
+                            SELECT oid FROM pg_class
+                            WHERE relowner = to_regrole(quote_ident(role)) AND relkind = 'v'
+                        LOOP
+                            EXECUTE format('ALTER VIEW %s SET (security_invoker = true)', shown);
+                        END LOOP;
+                    END IF;
+                    EXECUTE format('REASSIGN OWNED BY %I TO %I', role, heir);
+                END IF;
                 EXECUTE format('DROP OWNED BY %I', role);
             END
             $turnpike$

@@ -13,6 +13,9 @@ package enum TargetRoles {
     /// What a server of ours raises there: the role is gone, or locked out.
     package static let notThere = SQLState(code: "TP002")
 
+    /// What a server of ours raises there: a role owns something and has no heir.
+    package static let ownsObjects = SQLState(code: "TP003")
+
     /// What a role is made with.
     package struct Creation: Sendable {
         package let role: LeasedRole

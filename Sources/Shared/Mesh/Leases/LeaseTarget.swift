@@ -54,6 +54,12 @@ package struct LeaseTarget: Hashable, Sendable {
         self.leasesMax = leasesMax
     }
 
+    /// Whether its administrator logs in at the same place, in the same way.
+    package func isReachedLike(_ other: LeaseTarget) -> Bool {
+        place == other.place && security == other.security && database == other.database
+            && user == other.user
+    }
+
     /// Whether a profile of a name may be made for it.
     package func allows(_ profile: ProfileName) -> Bool {
         allowedProfiles.contains {
