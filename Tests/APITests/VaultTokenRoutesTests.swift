@@ -209,6 +209,17 @@ import Wire
             let inherited = try await create(api, here.token)
             let data = try await look(api, inherited.token).body["data"]
             #expect(data?["bound_cidrs"]?[0]?.text == "192.0.2.0/24")
+            // Nor does it make one that stands alone, without bounds, by the native route.
+            for maker in [here, inherited] {
+                let alone = try await api.send(
+                    .post,
+                    "/v1/tokens",
+                    token: maker.token,
+                    body: #"{"display_name":"alone","policies":["read-only"]}"#
+                )
+                #expect(alone.status == 403, "\(alone.body)")
+                #expect(alone.code == "token.bounded")
+            }
         }
     }
 
