@@ -1,8 +1,13 @@
 """Calls of the real hvac, unmodified, against a running server; any surprise ends it with an error.
 
-Usage: hvac_calls.py URL CA-FILE, with the administrator's token on standard input.
+Usage: hvac_calls.py URL CA-FILE SOCKET PSQL, with the administrator's token on standard input. SOCKET is that of a
+PostgreSQL server that lets everybody in as whoever they say they are, and has a role hvac_readers.
 """
+import socket
+import subprocess
 import sys
+import threading
+import time
 
 import hvac
 from hvac import exceptions
@@ -131,8 +136,112 @@ def secrets(client):
     equal(error.errors, [])
 
 
+def forward(path):
+    """A loopback port behind which a unix socket answers."""
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def copy(source, sink):
+        try:
+            while data := source.recv(65536):
+                sink.sendall(data)
+        except OSError:
+            pass
+        for end in (source, sink):
+            try:
+                end.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+
+    def serve():
+        while True:
+            peer = listener.accept()[0]
+            server = socket.socket(socket.AF_UNIX)
+            server.connect(path)
+            for ends in ((peer, server), (server, peer)):
+                threading.Thread(target=copy, args=ends, daemon=True).start()
+
+    threading.Thread(target=serve, daemon=True).start()
+    return listener.getsockname()[1]
+
+
+def user_of(port, psql, credential):
+    """Who the database says one is with a credential; nothing if it lets nobody in."""
+    place = f"host=127.0.0.1 port={port} dbname=postgres user={credential['username']} sslmode=disable"
+    run = subprocess.run([psql, "-X", "-At", "-d", place, "-c", "SELECT current_user"],
+                         capture_output=True, text=True, timeout=30)
+    return run.stdout.strip()
+
+
+def database(client, url, authority, directory, psql):
+    port = forward(f"{directory}/.s.PGSQL.5432")
+    engine = client.secrets.database
+    engine.configure(
+        name="hvac", plugin_name="postgresql-database-plugin", allowed_roles=["hvac-*"],
+        connection_url=f"postgresql://{{{{username}}}}:{{{{password}}}}@127.0.0.1:{port}/postgres?sslmode=disable",
+        username="postgres", password="whatever")
+    equal("hvac" in engine.list_connections()["data"]["keys"], True)
+    details = engine.read_connection("hvac")["data"]["connection_details"]
+    equal((details["username"], "password" in details), ("postgres", False))
+    engine.reset_connection("hvac")
+    statement = ("CREATE ROLE \"{{name}}\" LOGIN PASSWORD '{{password}}' VALID UNTIL '{{expiration}}'"
+                 " IN ROLE hvac_readers")
+    engine.create_role("hvac-reader", db_name="hvac", creation_statements=[statement],
+                       revocation_statements=[], default_ttl="10m", max_ttl="24h")
+    equal(engine.read_role("hvac-reader")["data"]["max_ttl"], 3600)
+    equal("hvac-reader" in engine.list_roles()["data"]["keys"], True)
+    refused(exceptions.Forbidden, engine.create_role, "other", db_name="hvac", creation_statements=[statement])
+    refused(exceptions.InvalidRequest, engine.create_role, "hvac-bad", db_name="hvac", creation_statements=["SELECT 1"])
+    refused(exceptions.InvalidRequest, engine.generate_credentials, "nothing")
+    refused(exceptions.VaultNotInitialized, engine.rotate_root_credentials, "hvac")
+    refused(exceptions.VaultNotInitialized, engine.get_static_credentials, "hvac")
+    leases(client, url, authority, port, psql)
+    refused(exceptions.InvalidRequest, engine.delete_connection, "hvac")
+    engine.delete_role("hvac-reader")
+    refused(exceptions.InvalidPath, engine.read_role, "hvac-reader")
+    # Until nothing is left of the leases.
+    for _ in range(200):
+        try:
+            engine.delete_connection("hvac")
+            break
+        except exceptions.InvalidRequest:
+            time.sleep(0.05)
+    refused(exceptions.InvalidPath, engine.read_connection, "hvac")
+
+
+def leases(client, url, authority, port, psql):
+    rules = {"path": {"database/creds/hvac-reader": {"capabilities": ["read"]}}}
+    client.sys.create_or_update_policy("hvac-holder", rules)
+    token = client.auth.token.create(policies=["hvac-holder"])["auth"]["client_token"]
+    holder = hvac.Client(url=url, token=token, verify=authority)
+    given = holder.secrets.database.generate_credentials("hvac-reader")
+    lease, credential = given["lease_id"], given["data"]
+    equal(lease.startswith("database/creds/hvac-reader/"), True)
+    equal((given["renewable"], 0 < given["lease_duration"] <= 600), (True, True))
+    equal(user_of(port, psql, credential), credential["username"])
+    # A holder needs no right on its own lease, and has none on others'.
+    equal(holder.sys.read_lease(lease)["data"]["id"], lease)
+    equal(holder.sys.renew_lease(lease, increment=60)["lease_duration"], 60)
+    other = client.secrets.database.generate_credentials("hvac-reader")
+    refused(exceptions.Forbidden, holder.sys.read_lease, other["lease_id"])
+    refused(exceptions.Forbidden, holder.sys.renew_lease, other["lease_id"])
+    refused(exceptions.Forbidden, holder.sys.revoke_lease, other["lease_id"])
+    refused(exceptions.Forbidden, holder.sys.list_leases, "database/creds/hvac-reader")
+    equal(len(client.sys.list_leases("database/creds/hvac-reader")["data"]["keys"]), 2)
+    equal(holder.sys.revoke_lease(lease).status_code, 202)
+    equal(client.sys.revoke_prefix("database/creds/hvac-reader").status_code, 202)
+    equal(client.sys.revoke_force("database/creds/hvac-reader").status_code, 204)
+    equal(user_of(port, psql, credential), "")
+    equal(user_of(port, psql, other["data"]), "")
+    error = refused(exceptions.InvalidRequest, client.sys.read_lease, lease)
+    equal(error.errors, ["invalid lease"])
+    error = refused(exceptions.InvalidRequest, client.sys.renew_lease, lease)
+    equal(error.errors, ["lease not found"])
+    error = refused(exceptions.InvalidPath, client.sys.list_leases, "database/creds/hvac-reader")
+    equal(error.errors, [])
+
+
 def main():
-    url, authority = sys.argv[1:]
+    url, authority, directory, psql = sys.argv[1:]
     token = sys.stdin.read().strip()
     stranger = hvac.Client(url=url, verify=authority)
     equal(stranger.is_authenticated(), False)
@@ -142,6 +251,7 @@ def main():
     policies(client)
     tokens(client, url, authority)
     secrets(client)
+    database(client, url, authority, directory, psql)
     print("hvac is content")
 
 

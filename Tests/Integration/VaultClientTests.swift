@@ -16,11 +16,16 @@ struct VaultClientTests {
         let server = try await SharedServer.get()
         let program = try #require(Self.python)
         let script = Repository.top.appending(path: "Tests/Acceptance/hvac_calls.py").path
+        let cluster = try await TestCluster.shared
+        try await cluster.administer(
+            "CREATE ROLE hvac_readers NOLOGIN; GRANT CONNECT ON DATABASE postgres TO hvac_readers"
+        )
         let end = try await ProgramChild.run(
             program,
             [
                 "-W", "ignore", script, "https://\(try server.api.address)",
-                server.site.authorityFile,
+                server.site.authorityFile, cluster.socketDirectory,
+                "\(cluster.binaryDirectory)/psql",
             ],
             input: try await server.site.administratorToken(server)
         )

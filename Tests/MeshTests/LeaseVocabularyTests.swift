@@ -88,4 +88,21 @@ import Wire
     @Test func stateLeadsToAnEnd() {
         #expect(LeaseState.allCases.filter { !$0.isOpen } == [.revoked, .aborted])
     }
+
+    @Test func prefixesAreWholeSegments() throws {
+        let id = LeaseID(profile: try ProfileName("reader"), id: try UUIDv7(parsing: Self.uuid))
+        for text in ["database", "database/", "database/creds", "/database//creds/"] {
+            #expect(try LeasePrefix(text) == .all)
+        }
+        #expect(try LeasePrefix("database/creds/reader/") == .profile(id.profile))
+        #expect(try LeasePrefix(id.description) == .lease(id))
+        for text in [
+            "", "data", "secret/data/x", "database/config", "database/creds/a b",
+            "database/creds/reader/x", "\(id)/x", "auth/token/create",
+        ] {
+            #expect(throws: NameError.self) { try LeasePrefix(text) }
+        }
+    }
+
+    private static let uuid = "01890a5d-ac96-774b-bcce-b302099a8057"
 }

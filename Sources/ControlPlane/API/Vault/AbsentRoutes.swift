@@ -17,15 +17,10 @@ enum AbsentRoutes {
         "auth": "login methods cannot be enabled, disabled or tuned yet",
         "config": "this setting does not exist here",
         "key-status": "the keyring's state is not shown here yet",
-        "leases": "leases do not exist yet",
         "mounts": "engines cannot be enabled, disabled or tuned yet: secret/ is always there",
         "namespaces": "there is the root namespace only",
         "quotas": "quotas do not exist yet",
         "remount": "engines cannot be moved",
-        "renew": "leases do not exist yet",
-        "revoke": "leases do not exist yet",
-        "revoke-force": "leases do not exist yet",
-        "revoke-prefix": "leases do not exist yet",
         "rotate": "keys cannot be rotated from here yet",
         "seal": "a running server cannot be sealed yet: stop it",
         "wrapping": "answers are not wrapped here yet",
@@ -44,10 +39,18 @@ enum AbsentRoutes {
         "tidy": "there is nothing to tidy",
     ]
 
+    /// Why, by what stands behind `database/`.
+    static let database: [String: String] = [
+        "rotate-root":
+            "the administrator's password is not rotated from here yet: write it to database/config",
+        "rotate-role": "there are no static roles: their password would outlive whoever read it",
+        "static-creds": "there are no static roles: read database/creds, which gives a lease",
+        "static-roles": "there are no static roles: write database/roles, which gives leases",
+    ]
+
     /// Why, by the engine.
     static let engines: [(root: String, reason: String)] = [
         ("cubbyhole", "a token has no cubbyhole here yet"),
-        ("database", "the database engine does not exist yet"),
         ("identity", "entities and groups do not exist here: a token's policies are its rights"),
         ("pki", "the PKI engine does not exist yet: services get certificates from their agent"),
         ("transit", "the transit engine does not exist yet"),
@@ -66,6 +69,10 @@ enum AbsentRoutes {
                     if let reason = logins[$0.capture("method")] { return reason }
                     let first = $0.capture("path").split(separator: "/").first ?? ""
                     return $0.capture("method") == "token" ? tokens[String(first)] : nil
+                },
+                absent(verb, "/v1/database/{path...}", "Database") { request in
+                    let first = request.capture("path").split(separator: "/").first
+                    return first.flatMap { database[String($0)] }
                 },
             ]
                 + engines.map { engine in

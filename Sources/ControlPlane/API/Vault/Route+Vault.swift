@@ -17,6 +17,8 @@ package enum VaultRight: Sendable {
     case createOrUpdate
     /// What goes with the verb, and `sudo`.
     case sudo
+    /// What the request says, for a path that is another name of one.
+    case rights(RouteRequest.RightsDerivation)
 }
 
 extension Route {
@@ -66,6 +68,7 @@ extension Route {
         case .anyToken: .authenticated
         case .verb: .resource(capability(of: method), path)
         case .createOrUpdate: .anyOf([.create, .update], path)
+        case .rights(let rights): .objects(rights)
         case .sudo:
             .objects { request throws(ControlError) in
                 let path = try path(request)

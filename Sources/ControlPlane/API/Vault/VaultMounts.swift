@@ -14,6 +14,12 @@ package struct VaultMount: Equatable, Sendable {
     /// Secrets engines; a room that serves one has its line here.
     package static let secrets = [
         VaultMount(
+            path: "database/",
+            type: "database",
+            summary: "Database accounts on lease",
+            options: [:]
+        ),
+        VaultMount(
             path: "secret/",
             type: "kv",
             summary: "Static secrets with versions",

@@ -11,6 +11,8 @@ enum VaultRoutes {
             CapabilityRoutes.routes(control),
             VaultTokenRoutes.routes(control),
             SecretRoutes.routes(control),
+            DatabaseRoutes.routes(control),
+            VaultLeaseRoutes.routes(control),
             // What the lines above do not serve.
             AbsentRoutes.routes(),
         ]

@@ -82,12 +82,19 @@ extension Targets {
     package func put(
         _ target: LeaseTarget,
         passwordText: String?,
+        isVerified: Bool = true,
         if condition: Policies.VersionCondition? = nil,
         by caller: Caller
     ) async throws(ControlError) -> (row: TargetRow, isNew: Bool) {
         var bytes = passwordText.map { Array($0.utf8) } ?? []
         let secret = passwordText == nil ? nil : SecretBytes(taking: &bytes)
-        return try await put(target, password: secret, if: condition, by: caller)
+        return try await put(
+            target,
+            password: secret,
+            isVerified: isVerified,
+            if: condition,
+            by: caller
+        )
     }
 }
 
@@ -107,7 +114,7 @@ extension Profiles {
 extension Leases {
     /// The canonical resource path of one lease.
     package static func path(_ name: LeaseID) -> String {
-        "leases/\(name.profile)/\(LeasedRole.name(of: name.id).dropFirst(LeasedRole.prefix.count))"
+        "leases/\(name.profile)/\(name.key)"
     }
 
     /// One page of the leases that a caller may read, in the order in which they were asked for.

@@ -102,44 +102,59 @@ extension Leases {
             )
             if count == 0 { act.conclude(outcome: "unchanged") }
         }
-        if isAwaited { try await awaitEnd(of: name, on: known.plan.target) }
+        if isAwaited { _ = try await awaitEnd(of: .lease(known.id)) }
         return try await find(name)
     }
 
-    /// Ends every open lease of a profile.
+    /// Ends every open lease whose name begins so.
     ///
-    /// - Returns: how many were not on their way out already.
+    /// - Returns: how many were not on their way out already, and whether nobody has access by any
+    ///   of them any more, which is not waited for unless `isAwaited`.
     package func revokeAll(
-        of profile: ProfileName,
+        below prefix: LeasePrefix,
+        isAwaited: Bool,
         by caller: Caller
-    ) async throws(ControlError) -> Int {
-        try await control.act(
+    ) async throws(ControlError) -> (count: Int, isOver: Bool) {
+        let (selection, path): (LeaseRepository.Selection, String) =
+            switch prefix {
+            case .all: (.all, LeaseID.pathPrefix)
+            case .profile(let profile): (.profile(profile), Self.path(profile))
+            case .lease(let name): (.lease(name.id), name.description)
+            }
+        if case .lease(let name) = prefix { _ = try await find(name) }
+        let count = try await control.act(
             caller,
             action: "lease.revoke_all",
-            resource: Self.path(profile)
+            resource: path
         ) { act in
             let count = try await LeaseRepository.requestRevocation(
-                of: .profile(profile),
+                of: selection,
                 because: "revoked",
                 in: act.database
             )
             act.describe(["leases": .number(count)])
             return count
         }
+        guard isAwaited else { return (count, false) }
+        return (count, try await awaitEnd(of: selection))
     }
 
-    private func awaitEnd(of name: LeaseID, on target: TargetName) async throws(ControlError) {
+    /// - Returns: whether the access ended in time.
+    private func awaitEnd(
+        of selection: LeaseRepository.Selection
+    ) async throws(ControlError) -> Bool {
         let deadline = control.surroundings.instant().advanced(by: Self.patience)
         while true {
-            await control.leaseWork.endAccess(of: target)
-            let lease = try await find(name)
-            guard lease.accessEndedAt == nil, control.surroundings.instant() < deadline else {
-                return
+            let targets = try await control.read { database in
+                try await LeaseRepository.targetsWithAccess(of: selection, in: database)
             }
+            if targets.isEmpty { return true }
+            guard control.surroundings.instant() < deadline else { return false }
+            await control.leaseWork.endAccess(of: targets)
             do {
-                try await control.pool.reactor.sleep(for: .milliseconds(100))
+                try await control.pool.reactor.sleep(for: .milliseconds(20))
             } catch {
-                return
+                return false
             }
         }
     }

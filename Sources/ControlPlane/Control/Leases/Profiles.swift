@@ -5,7 +5,7 @@ import Wire
 
 /// What leased credentials may do.
 package struct Profiles: Sendable {
-    private let control: ControlPlane
+    let control: ControlPlane
 
     init(_ control: ControlPlane) { self.control = control }
 

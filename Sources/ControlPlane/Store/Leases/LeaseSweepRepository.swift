@@ -76,6 +76,13 @@ package enum LeaseSweepRepository {
         }
     }
 
+    /// Lets every target have its turn at the next sweep.
+    package static func forget(in transaction: PostgresTransaction) async throws(PostgresError) {
+        try await transaction.query(
+            "UPDATE turnpike.lease_sweeps SET swept_at = to_timestamp(0)"
+        )
+    }
+
     /// Since when and why ending leases by themselves is held; nil where it is not.
     package static func hold(
         in transaction: PostgresTransaction

@@ -31,7 +31,34 @@ package struct LeaseID: Hashable, Sendable, CustomStringConvertible {
     /// The path that the credential was asked of.
     package var path: String { Self.pathPrefix + profile.text }
 
-    package var description: String { "\(path)/\(LeasedRole.text(of: id))" }
+    /// The last part of the name: 26 characters.
+    package var key: String { LeasedRole.text(of: id) }
+
+    package var description: String { "\(path)/\(key)" }
+}
+
+/// The beginning of leases' names, as clients of Vault write it: whole segments, the last slash or not.
+package enum LeasePrefix: Hashable, Sendable {
+    /// `database` or `database/creds`.
+    case all
+    /// `database/creds/<profile>`.
+    case profile(ProfileName)
+    /// The whole name of one.
+    case lease(LeaseID)
+
+    package init(_ text: String) throws(NameError) {
+        let parts = text.split(separator: "/").map(String.init)
+        guard parts.count <= 4, parts.first == "database",
+            parts.dropFirst().first ?? "creds" == "creds"
+        else {
+            throw .malformed("must begin with database/creds/: nothing else is leased")
+        }
+        switch parts.count {
+        case 3: self = .profile(try ProfileName(parts[2]))
+        case 4: self = .lease(try LeaseID(parts.joined(separator: "/")))
+        default: self = .all
+        }
+    }
 }
 
 /// The role that a lease makes on its target: name and marker follow from the lease alone, so that

@@ -52,6 +52,17 @@ extension LeaseTarget {
 }
 
 extension LeaseTarget.Security {
+    /// Verified by the authorities of a PEM text; an error names `field`.
+    package static func verified(pem: String, field: String) throws(FieldError) -> Self {
+        .verified(authorities: try FieldValue(.string(pem), path: field).certificates())
+    }
+
+    /// The authorities as PEM; nil where nothing is verified.
+    package var pem: String? {
+        guard case .verified(let authorities) = self else { return nil }
+        return PEM.encode(authorities.map { PEM.Block(label: "CERTIFICATE", bytes: $0) })
+    }
+
     private enum Mode: String, CaseIterable {
         case verify
         case none
@@ -74,15 +85,7 @@ extension LeaseTarget.Security {
     }
 
     var document: Document {
-        switch self {
-        case .verified(let authorities):
-            .fields([
-                "mode": .string(Mode.verify.rawValue),
-                "ca": .string(
-                    PEM.encode(authorities.map { PEM.Block(label: "CERTIFICATE", bytes: $0) })
-                ),
-            ])
-        case .plain: .fields(["mode": .string(Mode.none.rawValue)])
-        }
+        guard let pem else { return .fields(["mode": .string(Mode.none.rawValue)]) }
+        return .fields(["mode": .string(Mode.verify.rawValue), "ca": .string(pem)])
     }
 }
