@@ -76,8 +76,8 @@ final class ScriptedServer: Sendable {
         )
     }
 
-    func run(_ arguments: [String]) async -> Outcome {
-        await Outcome.run(arguments, environment: environment, on: thread.reactor)
+    func run(_ arguments: [String], input: String = "") async -> Outcome {
+        await Outcome.run(arguments, environment: environment, input: input, on: thread.reactor)
     }
 
     func finish() async {

@@ -1,11 +1,8 @@
 import HTTP
-import Reactor
 import Wire
 
 /// An operator's own CA for the mesh.
 enum AuthorityImportCommands {
-    private static let fileByteCountMax = 48 * 1024
-
     static let all = [
         Command(
             "ca csr",
@@ -86,10 +83,12 @@ enum AuthorityImportCommands {
         _ invocation: Invocation,
         _ session: Session
     ) async throws(Failure) -> ExitCode {
-        let certificate = try text(of: invocation.option("--certificate") ?? "")
-        let chain = try invocation.option("--chain").map(text)
+        let certificate = try session.text(of: invocation.option("--certificate") ?? "")
+        let chain = try invocation.option("--chain").map { file throws(Failure) in
+            try session.text(of: file)
+        }
         let key = try invocation.option("--key").map { file throws(Failure) in
-            try secret(of: file, session)
+            try session.secret(of: file, "--key")
         }
         let current = try await session.get(APIPath("ca", "trust"))
         let answer = try await session.send(
@@ -103,35 +102,5 @@ enum AuthorityImportCommands {
         )
         RotationCommands.show(answer, after: current, session)
         return .success
-    }
-
-    private static func text(of file: String) throws(Failure) -> String {
-        do throws(FileError) {
-            let bytes = try FileSystem.read(
-                file,
-                byteCountMax: fileByteCountMax,
-                followsLinks: true
-            )
-            return String(decoding: bytes, as: UTF8.self)
-        } catch {
-            throw .usage("\(error)")
-        }
-    }
-
-    /// A private key is read only where nobody else may, and is never an argument.
-    private static func secret(of file: String, _ session: Session) throws(Failure) -> String {
-        if file == "-" {
-            let bytes = session.surroundings.readInput()
-            guard bytes.count <= fileByteCountMax else {
-                throw .usage("--key: at most \(fileByteCountMax) bytes")
-            }
-            return String(decoding: bytes, as: UTF8.self)
-        }
-        do throws(FileError) {
-            let bytes = try FileSystem.readSecret(file, byteCountMax: fileByteCountMax)
-            return String(decoding: bytes, as: UTF8.self)
-        } catch {
-            throw .usage("--key: \(error)", hint: "chmod 600 it, and own it")
-        }
     }
 }

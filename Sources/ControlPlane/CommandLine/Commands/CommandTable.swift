@@ -8,7 +8,7 @@ enum CommandTable {
         CatalogCommands.all + IntentionCommands.all + [IntentionTest.command] + AgentCommands.all
         + AgentCommands.joinTokens + RevocationCommands.all
         + RotationCommands.all + AuthorityImportCommands.all
-        + IdentityCommands.all
+        + TargetCommands.all + LeaseCommands.all + IdentityCommands.all
         + EvidenceCommands.all + FileCommands.all + programCommands
 
     /// What needs no server.
