@@ -40,6 +40,13 @@ import Wire
                     == ["admin", "read-only"]
             )
             #expect(list.body["next"]?.text == "read-only")
+            let nul = try await api.send(
+                .put,
+                "/v1/policies/team",
+                token: api.admin,
+                body: #"{"paths":{"a\u0000":["read"]}}"#
+            )
+            #expect(nul.status == 400)
             let gone = try await api.send(.delete, "/v1/policies/team", token: api.admin)
             #expect(gone.status == 200)
             let absent = try await api.send(.get, "/v1/policies/team", token: api.admin)
@@ -85,6 +92,7 @@ import Wire
         #"{"display_name":"ci","policies":["admin"],"ttl":"1s"}"#,
         #"{"display_name":"ci","policies":["admin"],"extra":1}"#,
         #"{"display_name":7,"policies":["admin"]}"#,
+        #"{"display_name":"ci","policies":["a\u0000"]}"#,
     ])
     func aWrongTokenRequestIsRefused(body: String) async throws {
         try await APIFixture.with { api in

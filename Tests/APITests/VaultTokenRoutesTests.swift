@@ -239,7 +239,9 @@ import Wire
                 (#"{"policies":["nothing"]}"#, 400), (#"{"period":"1h"}"#, 400),
                 (#"{"type":"batch"}"#, 400), (#"{"id":"mine"}"#, 400),
                 (#"{"entity_alias":"x"}"#, 400), (#"{"ttl":"-1s"}"#, 400),
-                (#"{"meta":{"a":1}}"#, 400), (#"{"bound_cidrs":["x"]}"#, 400),
+                (#"{"meta":{"a":1}}"#, 400), (#"{"meta":{"a":"b\u0000"}}"#, 400),
+                (#"{"meta":{"a\u0000":"b"}}"#, 400), (#"{"policies":["a\u0000"]}"#, 400),
+                (#"{"bound_cidrs":["x"]}"#, 400),
                 (#"{"num_uses":-1}"#, 400),
             ] {
                 let reply = try await create(api, maker, body).reply

@@ -22,7 +22,7 @@ import Testing
     @Test(arguments: [
         "postgresql://u@localhost/d", "postgres://u:p@127.0.0.1:1/d", "postgres://u@[::1]:5432/d",
         "postgresql://u@/d?host=/run/postgresql", "postgresql://u@%2Frun%2Fpg/d",
-        "postgresql://u@:5433/d?host=/run/postgresql",
+        "postgresql://u@:5433/d?host=/run/postgresql", "postgresql://u@127.9.8.7/d",
     ])
     func localHostsNeedNoCertificate(text: String) throws {
         let url = try DatabaseURL(parsing: text)
@@ -33,6 +33,9 @@ import Testing
 
     @Test(arguments: [
         ("postgresql://u@db.example/d", DatabaseURLError.unverifiedRemoteHost("db.example")),
+        ("postgresql://u@127.0.0.256/d", .unverifiedRemoteHost("127.0.0.256")),
+        ("postgresql://u@127.1/d", .unverifiedRemoteHost("127.1")),
+        ("postgresql://u@127.0.0.1.example/d", .unverifiedRemoteHost("127.0.0.1.example")),
         (
             "postgresql://u@localhost,db.example/d?sslmode=require",
             .unverifiedRemoteHost("db.example")

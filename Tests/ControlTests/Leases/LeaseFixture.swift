@@ -24,10 +24,14 @@ struct LeaseFixture: Sendable {
 
     static let password = "the administrator's own password"
 
-    static func settings(_ server: String = "one") throws -> ControlSettings {
+    static func settings(
+        _ server: String = "one",
+        _ change: (inout LeaseSettings) -> Void = { _ in }
+    ) throws -> ControlSettings {
         var leases = LeaseSettings()
         leases.allowsSockets = true
         leases.principalMax = 400
+        change(&leases)
         return ControlSettings(
             trustDomain: try TrustDomain("example.org"),
             serverName: try Mesh.ServerName(server),
@@ -36,9 +40,13 @@ struct LeaseFixture: Sendable {
         )
     }
 
-    static func open(_ pool: PostgresPool, server: String = "one") async throws -> ControlPlane {
+    static func open(
+        _ pool: PostgresPool,
+        server: String = "one",
+        _ change: (inout LeaseSettings) -> Void = { _ in }
+    ) async throws -> ControlPlane {
         try await ControlPlane.open(
-            settings(server),
+            settings(server, change),
             pool: pool,
             key: ControlFixture.key,
             surroundings: ControlFixture.surroundings(),
@@ -50,9 +58,12 @@ struct LeaseFixture: Sendable {
     }
 
     /// Runs a body with a target and a profile `reader`.
-    static func with(_ body: (LeaseFixture) async throws -> Void) async throws {
+    static func with(
+        settings change: (inout LeaseSettings) -> Void = { _ in },
+        _ body: (LeaseFixture) async throws -> Void
+    ) async throws {
         try await ControlFixture.withPool { database, pool in
-            let control = try await open(pool)
+            let control = try await open(pool, change)
             let fixture = LeaseFixture(
                 base: ControlFixture(
                     database: database,
@@ -192,6 +203,24 @@ struct LeaseFixture: Sendable {
         }
     }
 
+    /// A caller with a token of its own that may do everything; a child of another's if one is given.
+    func holder(childOf parent: Caller? = nil) async throws -> Caller {
+        let accessor: UUIDv7
+        if let parent {
+            var request = ChildTokenRequest()
+            request.policies = ["admin"]
+            accessor = try await control.tokens.create(request, by: parent).row.accessor
+        } else {
+            let request = TokenRequest(displayName: "ci", policies: ["admin"])
+            accessor = try await control.tokens.create(request, by: admin).token.accessor
+        }
+        return Caller(
+            principal: "token/\(accessor)",
+            accessor: accessor,
+            policies: BuiltInPolicies.all
+        )
+    }
+
     /// The leased roles that exist for this database's cluster, whoever they belong to.
     func roleCount() async throws -> Int {
         let mark = "turnpike cluster=\(control.cluster.id) %"
@@ -224,12 +253,13 @@ struct LeaseFixture: Sendable {
     /// A lease as a process leaves it that died after its intent was committed.
     func intend(
         _ profile: String = "reader",
-        createdAgo: Duration = .zero
+        createdAgo: Duration = .zero,
+        _ change: (inout LeaseProfile) -> Void = { _ in }
     ) async throws -> LeaseRow {
         let now = try await control.read { try await ServerRepository.time(in: $0) }
         let row = LeaseRow(
             id: control.surroundings.makeID(now - createdAgo),
-            plan: try self.profile(profile),
+            plan: try self.profile(profile, change),
             principal: admin.principal,
             token: nil,
             sourceAddress: "",

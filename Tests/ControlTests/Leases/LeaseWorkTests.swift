@@ -126,6 +126,46 @@ import Wire
         }
     }
 
+    /// A target that takes its time keeps the ends of no other waiting.
+    @Test func slowTargetDelaysNoOther() async throws {
+        try await LeaseFixture.with { fixture in
+            var slow = fixture.leaseTarget
+            slow.name = try TargetName("slow")
+            _ = try await fixture.control.targets.put(
+                slow,
+                password: SecretBytes(copying: [1]),
+                by: fixture.admin
+            )
+            let waiting = try await fixture.intend(createdAgo: .seconds(61)) { plan in
+                plan.target = slow.name
+            }
+            let role = try await fixture.makeRole(of: waiting.id)
+            let credential = try await fixture.issue()
+            // Nobody may change that role before this one is done with it.
+            let holder = try await fixture.base.database.connect()
+            try await holder.query("BEGIN")
+            let change = "ALTER ROLE \(role) CONNECTION LIMIT 3"
+            try await holder.run(try #require(SQLScript(fileBytes: Array(change.utf8))))
+            let work = Task { await fixture.control.leaseWork.run(every: .milliseconds(10)) }
+            var state = LeaseState.creating
+            while state != .revoking {
+                state = try await fixture.control.leases.find(waiting.name).state
+            }
+            try await fixture.expire()
+            var end: Timestamp?
+            while end == nil {
+                end = try await fixture.control.leases.find(credential.lease.name).accessEndedAt
+            }
+            // It is still being tried for the first time.
+            let stuck = try await fixture.control.leases.find(waiting.name)
+            #expect(stuck.attempts == 0)
+            #expect(stuck.accessEndedAt == nil)
+            await holder.close()
+            work.cancel()
+            await work.value
+        }
+    }
+
     @Test func leasesOfADecommissionedTargetEndWithoutGoingThere() async throws {
         try await LeaseFixture.with { fixture in
             let credential = try await fixture.issue()

@@ -244,6 +244,126 @@ import Wire
         }
     }
 
+    /// A bound holds also for those who ask at the same moment.
+    @Test func quotasHoldForThoseWhoAskAtOnce() async throws {
+        try await LeaseFixture.with { fixture in
+            try await fixture.put(fixture.profile("few") { $0.leasesMax = 2 })
+            let codes = await withTaskGroup(of: String?.self) { group in
+                for index in 0..<8 {
+                    group.addTask {
+                        let caller = ControlFixture.caller("asker-\(index)", BuiltInPolicies.all)
+                        return await refusal { try await fixture.issue("few", by: caller) }?.code
+                    }
+                }
+                return await group.reduce(into: [String?]()) { $0.append($1) }
+            }
+            #expect(codes.count { $0 == nil } == 2)
+            #expect(codes.count { $0 == "lease.too_many" } == 6, "\(codes)")
+            #expect(try await fixture.roleCount() == 2)
+        }
+    }
+
+    @Test func childrenShareTheBoundOfTheirTree() async throws {
+        try await LeaseFixture.with(settings: { $0.principalMax = 2 }) { fixture in
+            let top = try await fixture.holder()
+            let child = try await fixture.holder(childOf: top)
+            let below = try await fixture.holder(childOf: child)
+            _ = try await fixture.issue(by: top)
+            _ = try await fixture.issue(by: child)
+            for caller in [top, child, below] {
+                let error = await refusal { try await fixture.issue(by: caller) }
+                #expect(error?.code == "lease.too_many")
+            }
+            // Who stands alone has a bound alone.
+            _ = try await fixture.issue(by: try await fixture.holder())
+        }
+    }
+
+    /// A token that merely expires takes along what it leased, and what was leased below it.
+    @Test func leasesEndWithATokenThatExpires() async throws {
+        try await LeaseFixture.with { fixture in
+            let top = try await fixture.holder()
+            let child = try await fixture.holder(childOf: top)
+            let mine = try await fixture.issue(by: top)
+            let below = try await fixture.issue(by: child)
+            let other = try await fixture.issue(by: try await fixture.holder())
+            try await fixture.control.leaseWork.run()
+            #expect(try await fixture.roleCount() == 3)
+            let accessor = try #require(top.accessor)
+            try await fixture.base.tamper(
+                """
+                UPDATE turnpike.tokens SET expires_at = clock_timestamp()
+                WHERE accessor = \(accessor)
+                """
+            )
+            try await fixture.base.tamper(
+                "UPDATE turnpike.lease_hold SET held_at = now(), reason = 'restored'"
+            )
+            try await fixture.control.leaseWork.run()
+            #expect(try await fixture.roleCount() == 3)
+            _ = try await fixture.control.leases.release(by: fixture.admin)
+            try await fixture.control.leaseWork.run()
+            #expect(try await fixture.exists(mine.username) == false)
+            #expect(try await fixture.exists(below.username) == false)
+            #expect(try await fixture.exists(other.username))
+            let row = try await fixture.control.leases.find(below.lease.name)
+            #expect(row.revokeReason == "token_expired")
+        }
+    }
+
+    @Test func whatExpiredWhileNobodyLookedIsFoundByTheSweep() async throws {
+        try await LeaseFixture.with { fixture in
+            let holder = try await fixture.holder()
+            let credential = try await fixture.issue(by: holder)
+            let accessor = try #require(holder.accessor)
+            try await fixture.base.tamper(
+                """
+                UPDATE turnpike.tokens SET expires_at = now() - interval '1 hour'
+                WHERE accessor = \(accessor)
+                """
+            )
+            try await fixture.control.leaseSweep.runDue()
+            try await fixture.control.leaseWork.run()
+            #expect(try await fixture.exists(credential.username) == false)
+        }
+    }
+
+    /// However many tokens are below one, what they leased ends in the commit that ends it.
+    @Test func leasesOfEveryDescendantEnd() async throws {
+        try await LeaseFixture.with { fixture in
+            let top = try await fixture.holder()
+            let parent = try #require(top.accessor)
+            let credential = try await fixture.issue(by: top)
+            // More than are ended one by one, and each before the last in the order of names.
+            try await fixture.base.tamper(
+                """
+                INSERT INTO turnpike.tokens (accessor, token_hmac, display_name, kind, policies,
+                    created_at, expires_at, created_by, parent, traits, mac)
+                SELECT ('01000000-0000-7000-8000-' || lpad(to_hex(n), 12, '0'))::uuid,
+                    decode(lpad(to_hex(n), 64, '0'), 'hex'), 'x', 'service', '{}', now(),
+                    now() + interval '1 day', 'x', \(parent), '{}', ''
+                FROM generate_series(1, \(TokenRepository.descendantsMax + 1)) AS n
+                """
+            )
+            try await fixture.base.tamper(
+                """
+                UPDATE turnpike.leases SET token = (SELECT max(accessor::text)::uuid
+                    FROM turnpike.tokens WHERE parent = \(parent))
+                """
+            )
+            let count = try await fixture.control.write { database in
+                try await LeaseRepository.requestRevocation(
+                    of: .tokens(below: parent),
+                    because: "token_revoked",
+                    in: database
+                )
+            }
+            #expect(count == 1)
+            try await fixture.control.leaseWork.run()
+            #expect(try await fixture.exists(credential.username) == false)
+        }
+    }
+
     @Test func planThatWasForgedIsNotCarriedOut() async throws {
         try await LeaseFixture.with { fixture in
             let credential = try await fixture.issue()
@@ -286,7 +406,7 @@ import Wire
                 }
                 let (late, failed) = await (renewal, revocation)
                 #expect(failed == nil)
-                #expect(late == nil || late?.code == "lease.ending")
+                #expect(late == nil || late?.code == "lease.ending", "\(String(describing: late))")
                 let row = try await fixture.control.leases.find(name)
                 #expect(row.accessEndedAt != nil)
                 await #expect(throws: PostgresError.self) {

@@ -1,5 +1,6 @@
 import Control
 import Crypto
+import Foundation
 import Mesh
 import Postgres
 import Store
@@ -112,6 +113,28 @@ import Wire
             target = fixture.leaseTarget
             target.leasesMax = 7
             #expect(await put(target, fixture, password: nil) == nil)
+        }
+    }
+
+    /// Two who try targets of one name at once must not be verified by each other's authorities.
+    @Test func trialsShareNoFileOfAuthorities() async throws {
+        let directory = try ScratchDirectory("authorities")
+        try await LeaseFixture.with(settings: { $0.directory = directory.path + "/own" }) {
+            fixture in
+            for authority: [UInt8] in [[1, 2, 3], [4, 5, 6]] {
+                var target = fixture.leaseTarget
+                target.name = try TargetName("tried")
+                target.place = .host(
+                    .address(try IPAddress("127.0.0.1")),
+                    port: LoopbackSocket.freePort()
+                )
+                target.security = .verified(authorities: [authority])
+                #expect(await put(target, fixture)?.code == "target.unreachable")
+            }
+            let files = try FileManager.default.contentsOfDirectory(
+                atPath: directory.path + "/own"
+            )
+            #expect(files.count == 2)
         }
     }
 

@@ -39,6 +39,9 @@ package struct ChildTokenRequest: Equatable, Sendable {
         if let policies, policies.count > TokenRequest.policiesMax {
             throw Self.wrong("policies", "must name at most \(TokenRequest.policiesMax) policies")
         }
+        guard meta.allSatisfy({ !$0.utf8.contains(0) && !$1.utf8.contains(0) }) else {
+            throw Self.wrong("meta", "must not hold NUL")
+        }
         guard meta.count <= Self.metaMax,
             meta.allSatisfy({ $0.utf8.count + $1.utf8.count <= Self.metaBytesMax })
         else {
@@ -184,8 +187,10 @@ extension Tokens {
 
     /// Refuses a caller whose token has ended meanwhile, or one above it; callers without a token are
     /// the server's own.
-    func checkLives(_ caller: Caller, _ act: AuditedTransaction) async throws {
-        guard let accessor = caller.accessor else { return }
+    ///
+    /// - Returns: the principal of the token at the top of the tree, for bounds that children share.
+    func checkLives(_ caller: Caller, _ act: AuditedTransaction) async throws -> String {
+        guard let accessor = caller.accessor else { return caller.principal }
         // Whoever ends tokens holds the lock of this row until its commit.
         try await ClusterRepository.shareIdentity(in: act.database)
         let found = try await TokenRepository.find(
@@ -197,7 +202,8 @@ extension Tokens {
         // This very request may be the last use of a token that has a count.
         row.traits?.usesLeft = nil
         guard row.isLive(at: act.at) else { throw Self.unknown }
-        _ = try await liveAncestors(of: row, act)
+        guard let top = try await liveAncestors(of: row, act).last else { return caller.principal }
+        return "token/\(top.accessor)"
     }
 
     /// Refuses a maker that has ended meanwhile, and one with bounds of its own: what it makes here

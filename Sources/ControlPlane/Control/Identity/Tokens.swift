@@ -141,6 +141,7 @@ package struct Tokens: Sendable {
             row.revokedAt = act.at
             try await TokenRepository.update(row, guardedBy: control.rowGuard, in: act.database)
             try await endLeases(of: accessor, act)
+            // Those of all below it are ended too, of which the rows may be too many for one commit.
             for child in below { try await end(child, because: "parent_revoked", caller, act) }
             act.describe(Self.summary(row))
             return row
@@ -211,10 +212,10 @@ package struct Tokens: Sendable {
         return TokenText.text(of: secret)
     }
 
-    /// What a token leased ends with it.
+    /// What a token leased ends with it, and what those below it leased.
     private func endLeases(of accessor: UUIDv7, _ act: AuditedTransaction) async throws {
         _ = try await LeaseRepository.requestRevocation(
-            of: .token(accessor),
+            of: .tokens(below: accessor),
             because: "token_revoked",
             in: act.database
         )
@@ -230,7 +231,6 @@ package struct Tokens: Sendable {
         var token = token
         token.revokedAt = act.at
         try await TokenRepository.update(token, guardedBy: control.rowGuard, in: act.database)
-        try await endLeases(of: token.accessor, act)
         act.audit(
             caller.entry(
                 action: "token.revoke",
@@ -268,6 +268,7 @@ package struct Tokens: Sendable {
             in: act.database
         )
         for token in administrators where token.kind == .bootstrap {
+            try await endLeases(of: token.accessor, act)
             try await end(token, because: "administrator_exists", caller, act)
         }
     }

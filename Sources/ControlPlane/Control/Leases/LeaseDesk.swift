@@ -11,11 +11,33 @@ package final class LeaseDesk: Sendable {
     let sessions: TargetSessions
 
     private let breakers = Mutex<[TargetName: TargetBreaker]>([:])
+    private let busy = Mutex<Set<LeaseWork.Errand>>([])
+    /// Up to when tokens that expired were looked for, by the database's clock; nil for never.
+    private let tokensSeen = Mutex<Timestamp?>(nil)
 
     init(settings: LeaseSettings, worker: UUIDv7, sessions: TargetSessions) {
         self.settings = settings
         self.worker = worker
         self.sessions = sessions
+    }
+
+    /// Whether an errand may be begun now: it is not under way, and there are less than `most`.
+    func begin(_ errand: LeaseWork.Errand, most: Int) -> Bool {
+        busy.withLock { busy in
+            guard busy.count < most else { return false }
+            return busy.insert(errand).inserted
+        }
+    }
+
+    func finish(_ errand: LeaseWork.Errand) {
+        busy.withLock { _ = $0.remove(errand) }
+    }
+
+    /// Since when tokens that expired are still to be looked for; nil for ever.
+    var tokensUnseenSince: Timestamp? { tokensSeen.withLock { $0 } }
+
+    func sawTokens(until time: Timestamp) {
+        tokensSeen.withLock { $0 = max($0 ?? time, time) }
     }
 
     /// Targets that are not to be asked now.

@@ -36,6 +36,10 @@ package struct LeaseSweep: Sendable {
 
     /// Sweeps every target whose turn it is, says how things stand, and forgets what is long over.
     package func runDue() async throws(ControlError) {
+        // Also of tokens that expired while nobody looked, or while ending was held.
+        try await control.leaseWork.endWithTokens(
+            expiredAfter: Timestamp(nanosecondsSinceEpoch: 0)
+        )
         let targets = try await control.read { database in
             let now = try await ServerRepository.time(in: database)
             return try await LeaseSweepRepository.due(before: now - Self.interval, in: database)

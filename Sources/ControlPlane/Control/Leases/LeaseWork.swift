@@ -1,6 +1,7 @@
 import Mesh
 import Observability
 import Postgres
+import Reactor
 import Store
 import Wire
 
@@ -13,7 +14,17 @@ package struct LeaseWork: Sendable {
     private static let roundsMax = 20
     /// Targets that are worked on at a time.
     private static let targetsAtOnce = 8
+    /// Errands that are under way at a time; one that hangs takes up one of them.
+    private static let errandsMax = 64
     private static let pauseMax: Double = 300
+    /// How far back tokens that expired are looked for again: a commit may take so long.
+    private static let lookBack: Duration = .seconds(2)
+
+    /// One kind of work on one target.
+    struct Errand: Hashable {
+        let stage: LeaseWorkRepository.Stage
+        let target: TargetName
+    }
 
     private let control: ControlPlane
 
@@ -23,21 +34,84 @@ package struct LeaseWork: Sendable {
 
     /// One round: first access ends everywhere, then what is left is removed.
     package func run() async throws(ControlError) {
+        try await endWithTokens()
         for stage in [LeaseWorkRepository.Stage.access, .cleanup] {
-            let parked = desk.parked(now: control.surroundings.instant())
-            let targets = try await control.read { database in
-                try await LeaseWorkRepository.dueTargets(
-                    for: stage,
-                    except: parked,
-                    in: database
-                )
-            }
+            let targets = try await dueTargets(for: stage)
             await each(of: targets) { target in
-                switch stage {
-                case .access: await endAccess(of: target)
-                case .cleanup: await cleanUp(target)
+                await run(Errand(stage: stage, target: target))
+            }
+        }
+    }
+
+    /// Goes on until it is cancelled, looking for what is due at every interval.
+    ///
+    /// Each target is worked on by itself, and its ends apart from its tidying up: one that is slow
+    /// keeps no other waiting.
+    package func run(every interval: Duration) async {
+        await withDiscardingTaskGroup { group in
+            while !Task.isCancelled {
+                do throws(ControlError) {
+                    try await endWithTokens()
+                    for stage in [LeaseWorkRepository.Stage.access, .cleanup] {
+                        for target in try await dueTargets(for: stage) {
+                            let errand = Errand(stage: stage, target: target)
+                            guard desk.begin(errand, most: Self.errandsMax) else { continue }
+                            group.addTask(executorPreference: control.pool.reactor) {
+                                await run(errand)
+                                desk.finish(errand)
+                            }
+                        }
+                    }
+                } catch {
+                    // The log has it; who cannot be asked now is asked again.
+                    try? await control.pool.reactor.sleep(for: .seconds(2))
+                }
+                do throws(CancellationError) {
+                    try await control.pool.reactor.sleep(for: interval)
+                } catch {
+                    return
                 }
             }
+        }
+    }
+
+    private func dueTargets(
+        for stage: LeaseWorkRepository.Stage
+    ) async throws(ControlError) -> [TargetName] {
+        let parked = desk.parked(now: control.surroundings.instant())
+        return try await control.read { database in
+            try await LeaseWorkRepository.dueTargets(for: stage, except: parked, in: database)
+        }
+    }
+
+    private func run(_ errand: Errand) async {
+        switch errand.stage {
+        case .access: await endAccess(of: errand.target)
+        case .cleanup: await cleanUp(errand.target)
+        }
+    }
+
+    /// Makes due what was leased with tokens that have expired since they were last looked for.
+    private func endWithTokens() async throws(ControlError) {
+        // What had expired before this process began is found by the sweep.
+        let since = desk.tokensUnseenSince.map { $0 - Self.lookBack }
+        let (isAny, now) = try await control.read { database in
+            let now = try await ServerRepository.time(in: database)
+            return try await LeaseRepository.tokensExpired(
+                after: since ?? now - Self.lookBack,
+                in: database
+            )
+        }
+        if isAny { try await endWithTokens(expiredAfter: since ?? now - Self.lookBack) }
+        desk.sawTokens(until: now)
+    }
+
+    /// Makes due what was leased with tokens that expired after a time, and with all below these.
+    func endWithTokens(expiredAfter time: Timestamp) async throws(ControlError) {
+        try await control.write { database in
+            // Whoever is renewing a token at this moment comes first.
+            try await ClusterRepository.shareIdentity(in: database)
+            _ = try await LeaseRepository.endWithTokens(expiredAfter: time, in: database)
         }
     }
 
@@ -56,6 +130,11 @@ package struct LeaseWork: Sendable {
                 group.addTask(executorPreference: control.pool.reactor) { await work(target) }
             }
         }
+    }
+
+    /// Ends the access of what is due on some targets.
+    func endAccess(of targets: [TargetName]) async {
+        await each(of: targets) { target in await endAccess(of: target) }
     }
 
     /// Ends the access of what is due on one target.

@@ -26,6 +26,8 @@ package struct LeaseRequest: Equatable, Sendable {
 /// A credential, on its way to who asked; it is kept nowhere.
 package struct LeasedCredential: Sendable {
     package let lease: LeaseRow
+    /// What clients know it by.
+    package var name: LeaseID { lease.name }
     package let username: String
     package let password: String
     /// Until the lease ends.
@@ -170,24 +172,8 @@ package struct Leases: Sendable {
             resource: name.description
         ) { act in
             // A revocation of the token that is under way waits for this, or is seen here.
-            try await control.tokens.checkLives(caller, act)
-            let current = try await TargetRepository.find(
-                profile.target,
-                hold: .shared,
-                guardedBy: control.rowGuard,
-                in: act.database
-            )
-            guard let current, current.version == target.version else {
-                throw ControlError.conflict(
-                    Complaint("target.changed", "the target was changed meanwhile: ask again")
-                )
-            }
-            let counts = try await LeaseRepository.openCounts(
-                principal: caller.principal,
-                profile: profile.name,
-                target: profile.target,
-                in: act.database
-            )
+            let holder = try await control.tokens.checkLives(caller, act)
+            try await LeaseRepository.lock(holder: holder, in: act.database)
             if let key = request.idempotencyKey {
                 let known = try await LeaseRepository.find(
                     principal: caller.principal,
@@ -202,6 +188,24 @@ package struct Leases: Sendable {
                     return .again(known)
                 }
             }
+            // From here on nobody else asks for a lease on this target before we have committed.
+            let current = try await TargetRepository.find(
+                profile.target,
+                hold: .counted,
+                guardedBy: control.rowGuard,
+                in: act.database
+            )
+            guard let current, current.version == target.version else {
+                throw ControlError.conflict(
+                    Complaint("target.changed", "the target was changed meanwhile: ask again")
+                )
+            }
+            let counts = try await LeaseRepository.openCounts(
+                holder: holder,
+                profile: profile.name,
+                target: profile.target,
+                in: act.database
+            )
             try checkQuotas(counts, profile, current)
             let lease = LeaseRow(
                 id: id,
@@ -215,7 +219,12 @@ package struct Leases: Sendable {
                 expiresAt: act.at + term.duration,
                 maxExpiresAt: act.at + term.most
             )
-            try await LeaseRepository.insert(lease, guardedBy: control.rowGuard, in: act.database)
+            try await LeaseRepository.insert(
+                lease,
+                holder: holder,
+                guardedBy: control.rowGuard,
+                in: act.database
+            )
             act.describe([
                 "profile": .string(profile.name.text), "target": .string(profile.target.text),
                 "ttl": .string(DurationText.format(term.duration)),
@@ -254,7 +263,7 @@ package struct Leases: Sendable {
         _ target: TargetRow
     ) throws(ControlError) {
         let bounds = [
-            ("this principal", counts.ofPrincipal, control.leaseDesk.settings.principalMax),
+            ("this principal", counts.ofHolder, control.leaseDesk.settings.principalMax),
             ("the profile \(profile.name)", counts.ofProfile, profile.leasesMax),
             ("the target \(profile.target)", counts.ofTarget, target.target.leasesMax),
         ]

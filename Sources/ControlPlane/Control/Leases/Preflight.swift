@@ -68,7 +68,6 @@ struct Preflight {
     ) async throws(TargetFailure) -> Int64? {
         try await control.leaseDesk.sessions.connect(
             to: row.target,
-            version: row.version,
             as: role.name,
             password: password
         ) { connection throws(PostgresError) in

@@ -10,6 +10,11 @@ import Wire
 final class TargetSessions: Sendable {
     private static let connectionsMax = 4
     private static let poolsMax = 1_000
+    /// How often a transaction is tried that met another change of the same role.
+    private static let attemptsMax = 5
+
+    /// `tuple concurrently updated`.
+    private static let concurrentUpdate = SQLState(code: "XX000")
 
     private struct Key: Hashable {
         let target: TargetName
@@ -39,7 +44,8 @@ final class TargetSessions: Sendable {
 
     /// Runs a body in a transaction of the administrator's, in a database of the target.
     ///
-    /// Once more where a connection was found lost before anything could have happened.
+    /// Once more where a connection was found lost before anything could have happened, and where two
+    /// changed one role at the same moment: PostgreSQL refuses the second, whatever it wanted.
     func run<Value: Sendable>(
         on row: TargetRow,
         database: String? = nil,
@@ -49,6 +55,16 @@ final class TargetSessions: Sendable {
         let pool = try pool(of: row, database: database, password: password)
         var retry = RetryLimits()
         retry.attemptsMax = 2
+        for _ in 1..<Self.attemptsMax {
+            do throws(TargetFailure) {
+                return try await TargetFailure.wrap { () async throws(PostgresError) in
+                    try await pool.withTransaction(isolation: .readCommitted, retry: retry, body)
+                }
+            } catch {
+                guard case .refused(let answer) = error, answer.state == Self.concurrentUpdate
+                else { throw error }
+            }
+        }
         return try await TargetFailure.wrap { () async throws(PostgresError) in
             try await pool.withTransaction(isolation: .readCommitted, retry: retry, body)
         }
@@ -57,7 +73,6 @@ final class TargetSessions: Sendable {
     /// Runs a body with one connection as somebody else, such as a leased role.
     func connect<Value>(
         to target: LeaseTarget,
-        version: Int64,
         as user: String,
         password: String,
         database: String? = nil,
@@ -65,7 +80,6 @@ final class TargetSessions: Sendable {
     ) async throws(TargetFailure) -> Value {
         var settings = try connectionSettings(
             of: target,
-            version: version,
             user: user,
             password: password,
             database: database ?? target.database
@@ -127,7 +141,6 @@ final class TargetSessions: Sendable {
         }
         let settings = try connectionSettings(
             of: row.target,
-            version: row.version,
             user: row.target.user,
             password: text,
             database: database
@@ -153,7 +166,6 @@ final class TargetSessions: Sendable {
 
     private func connectionSettings(
         of target: LeaseTarget,
-        version: Int64,
         user: String,
         password: String,
         database: String
@@ -172,7 +184,7 @@ final class TargetSessions: Sendable {
                 database: database
             )
         case .host(let host, let port):
-            let file = try authorityFile(of: target, version: version)
+            let file = try authorityFile(of: target)
             do throws(DatabaseURLError) {
                 url = try DatabaseURL(
                     host: DatabaseURL.Host(name: host.description, port: port),
@@ -194,16 +206,15 @@ final class TargetSessions: Sendable {
     }
 
     /// The authorities of a target as the file that libpq reads; nil where nothing is verified.
-    private func authorityFile(
-        of target: LeaseTarget,
-        version: Int64
-    ) throws(TargetFailure) -> String? {
-        guard case .verified(let authorities) = target.security else { return nil }
+    ///
+    /// The file is named after what stands in it: two that are tried at once under one name must not
+    /// vouch for each other.
+    private func authorityFile(of target: LeaseTarget) throws(TargetFailure) -> String? {
+        guard let text = target.security.pem else { return nil }
         guard let directory = settings.directory else {
             throw .unusable("this server has no directory for the authorities of targets")
         }
-        let text = PEM.encode(authorities.map { PEM.Block(label: "CERTIFICATE", bytes: $0) })
-        let file = "\(directory)/\(target.name)-\(version).pem"
+        let file = "\(directory)/\(SHA256.digest(of: Array(text.utf8))).pem"
         do throws(FileError) {
             try FileSystem.makeDirectory(directory)
             try FileSystem.replace(file, with: Array(text.utf8))

@@ -10,7 +10,7 @@ package struct Targets: Sendable {
     /// The longest password.
     package static let passwordBytesMax = 1_024
 
-    private let control: ControlPlane
+    let control: ControlPlane
 
     init(_ control: ControlPlane) { self.control = control }
 
@@ -299,7 +299,6 @@ package struct Targets: Sendable {
         do throws(TargetFailure) {
             (mayMakeRoles, now) = try await control.leaseDesk.sessions.connect(
                 to: target,
-                version: 0,
                 as: target.user,
                 password: text
             ) { connection throws(PostgresError) in

@@ -15,7 +15,10 @@ package struct DatabaseURL: Equatable, Sendable {
 
         /// Whether the connection stays on this machine.
         package var isLocal: Bool {
-            name.hasPrefix("/") || ["localhost", "127.0.0.1", "::1"].contains(name)
+            if name.hasPrefix("/") || ["localhost", "::1"].contains(name) { return true }
+            let parts = name.split(separator: ".", omittingEmptySubsequences: false)
+            return parts.count == 4 && parts[0] == "127"
+                && parts.allSatisfy { UInt8($0).map { String($0) } == String($0) }
         }
     }
 

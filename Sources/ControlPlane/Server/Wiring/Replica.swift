@@ -148,7 +148,10 @@ final class Replica: Sendable {
                     await certificates.renew(on: reactor, logger: logger)
                 },
                 Task(executorPreference: reactor) { await keepHouse(control, reactor) },
-                Task(executorPreference: reactor) { await endLeases(control, reactor) },
+                Task(executorPreference: reactor) {
+                    // At most a fraction of a second late.
+                    await control.leaseWork.run(every: .milliseconds(250))
+                },
                 Task(executorPreference: reactor) { await sweepLeases(control, reactor) },
                 Task(executorPreference: reactor) { await countSecrets(control, reactor) },
                 Task(executorPreference: reactor) {
@@ -300,23 +303,6 @@ final class Replica: Sendable {
                     "the intermediate was not renewed",
                     ["error": .describing(error)]
                 )
-            }
-        }
-    }
-
-    /// Ends the access of leases that are due, at most a fraction of a second late.
-    private static func endLeases(_ control: ControlPlane, _ reactor: Reactor) async {
-        while true {
-            do throws(CancellationError) {
-                try await reactor.sleep(for: .milliseconds(250))
-            } catch {
-                return
-            }
-            do throws(ControlError) {
-                try await control.leaseWork.run()
-            } catch {
-                // The log has it; who cannot be asked now is asked again.
-                try? await reactor.sleep(for: .seconds(2))
             }
         }
     }

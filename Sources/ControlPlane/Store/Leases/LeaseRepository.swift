@@ -15,28 +15,41 @@ package enum LeaseRepository {
 
     /// How many leases are open of each kind that has a bound.
     package struct OpenCounts: Equatable, Sendable {
-        package let ofPrincipal: Int
+        package let ofHolder: Int
         package let ofProfile: Int
         package let ofTarget: Int
     }
 
-    /// Counts what is open, one asker after the other for the same principal.
+    /// Lets one holder ask for one lease after the other.
+    package static func lock(
+        holder: String,
+        in transaction: PostgresTransaction
+    ) async throws(PostgresError) {
+        try await transaction.query(
+            """
+            INSERT INTO turnpike.lease_principals (principal, asked_at)
+            VALUES (\(holder), clock_timestamp())
+            ON CONFLICT (principal) DO UPDATE SET asked_at = excluded.asked_at
+            """
+        )
+    }
+
+    /// Counts what is open.
+    ///
+    /// Whoever calls this holds the holder and the target, and counts the profile under its own lock,
+    /// so that nobody else comes to the same count.
     package static func openCounts(
-        principal: String,
+        holder: String,
         profile: ProfileName,
         target: TargetName,
         in transaction: PostgresTransaction
     ) async throws(PostgresError) -> OpenCounts {
         let answers = try await transaction.batch([
-            """
-            INSERT INTO turnpike.lease_principals (principal, asked_at)
-            VALUES (\(principal), clock_timestamp())
-            ON CONFLICT (principal) DO UPDATE SET asked_at = excluded.asked_at
-            """,
+            "SELECT FROM turnpike.lease_profiles WHERE name = \(profile.text) FOR NO KEY UPDATE",
             """
             SELECT
-                (SELECT count(*) FROM turnpike.leases WHERE principal = \(principal)
-                    AND state IN ('creating', 'active', 'revoking')) AS of_principal,
+                (SELECT count(*) FROM turnpike.leases WHERE holder = \(holder)
+                    AND state IN ('creating', 'active', 'revoking')) AS of_holder,
                 (SELECT count(*) FROM turnpike.leases WHERE profile = \(profile.text)
                     AND state IN ('creating', 'active', 'revoking')) AS of_profile,
                 (SELECT count(*) FROM turnpike.leases WHERE target = \(target.text)
@@ -45,7 +58,7 @@ package enum LeaseRepository {
         ])
         guard let row = try answers.last?.single() else { throw .unexpectedRowCount(0) }
         return OpenCounts(
-            ofPrincipal: try row.decode("of_principal"),
+            ofHolder: try row.decode("of_holder"),
             ofProfile: try row.decode("of_profile"),
             ofTarget: try row.decode("of_target")
         )
@@ -65,8 +78,11 @@ package enum LeaseRepository {
     }
 
     /// Stores the intent; nothing has happened on the target yet.
+    ///
+    /// `holder` is whose bound it counts for; nil for the principal's own.
     package static func insert(
         _ lease: LeaseRow,
+        holder: String? = nil,
         guardedBy rowGuard: RowGuard,
         in transaction: PostgresTransaction
     ) async throws(PostgresError) {
@@ -76,13 +92,13 @@ package enum LeaseRepository {
             INSERT INTO turnpike.leases (
                 id, profile, target, plan, principal, token, source_address, idempotency_key,
                 state, generation, created_at, create_before, expires_at, max_expires_at,
-                next_attempt_at, mac
+                next_attempt_at, holder, mac
             ) VALUES (
                 \(lease.id), \(lease.plan.name.text), \(lease.plan.target.text), \(plan),
                 \(lease.principal), \(lease.token), \(lease.sourceAddress),
                 \(lease.idempotencyKey), \(lease.state), \(lease.generation), \(lease.createdAt),
                 \(lease.createBefore), \(lease.expiresAt), \(lease.maxExpiresAt),
-                \(lease.createBefore), \(rowGuard.tag(lease.content))
+                \(lease.createBefore), \(holder ?? lease.principal), \(rowGuard.tag(lease.content))
             )
             """
         )
@@ -192,6 +208,114 @@ package enum LeaseRepository {
         return answers.last?.affectedCount == 1
     }
 
+    /// Makes the leases due at once of tokens that expired after a time, and of all below these; none
+    /// while ending by themselves is held.
+    ///
+    /// - Returns: how many were not on their way out already.
+    package static func endWithTokens(
+        expiredAfter time: Timestamp,
+        in transaction: PostgresTransaction
+    ) async throws(PostgresError) -> Int {
+        try await transaction.execute(
+            """
+            UPDATE turnpike.leases
+            SET state = CASE WHEN state = 'creating' THEN 'creating' ELSE 'revoking' END,
+                revoke_requested_at = clock_timestamp(), revoke_reason = 'token_expired',
+                next_attempt_at = CASE
+                    WHEN state = 'creating' THEN next_attempt_at ELSE clock_timestamp() END
+            WHERE state IN ('creating', 'active') AND revoke_requested_at IS NULL
+            AND (SELECT held_at IS NULL FROM turnpike.lease_hold)
+            AND token IN (
+                WITH RECURSIVE ended AS (
+                    SELECT t.accessor, 0 AS depth FROM turnpike.tokens t
+                    WHERE t.expires_at > \(time) AND t.expires_at <= clock_timestamp()
+                    UNION ALL
+                    SELECT t.accessor, ended.depth + 1
+                    FROM turnpike.tokens t JOIN ended ON t.parent = ended.accessor
+                    WHERE ended.depth <= \(Int32(TokenRepository.ancestorsMax))
+                )
+                SELECT ended.accessor FROM ended
+            )
+            """
+        )
+    }
+
+    /// The time, and whether a token expired after an earlier one.
+    package static func tokensExpired(
+        after time: Timestamp,
+        in transaction: PostgresTransaction
+    ) async throws(PostgresError) -> (isAny: Bool, at: Timestamp) {
+        let row = try await transaction.query(
+            """
+            SELECT now.at, EXISTS (
+                SELECT FROM turnpike.tokens WHERE expires_at > \(time) AND expires_at <= now.at
+            ) AS is_any
+            FROM (SELECT clock_timestamp() AS at) AS now
+            """
+        ).single()
+        return (try row.decode("is_any"), try row.decode("at"))
+    }
+
+    /// The profiles of which credentials are out.
+    package static func profiles(
+        in transaction: PostgresTransaction
+    ) async throws(PostgresError) -> [ProfileName] {
+        try await transaction.query(
+            """
+            SELECT DISTINCT profile FROM turnpike.leases
+            WHERE state IN ('active', 'revoking') AND issued_at IS NOT NULL
+            AND access_ended_at IS NULL
+            ORDER BY 1
+            """
+        ).items { row throws(PostgresError) in
+            try row.parsed("profile") { text throws(NameError) in try ProfileName(text) }
+        }
+    }
+
+    /// The targets on which somebody still has access by leases that were revoked.
+    package static func targetsWithAccess(
+        of selection: Selection,
+        in transaction: PostgresTransaction
+    ) async throws(PostgresError) -> [TargetName] {
+        try await transaction.query(
+            """
+            SELECT DISTINCT target FROM turnpike.leases
+            WHERE \(fragment: selection.condition) AND state IN ('active', 'revoking')
+            AND revoke_requested_at IS NOT NULL AND access_ended_at IS NULL
+            ORDER BY 1
+            """
+        ).items { row throws(PostgresError) in
+            try row.parsed("target") { text throws(NameError) in try TargetName(text) }
+        }
+    }
+
+    /// Leases that could not be ended yet though they were tried, the oldest first, and how many there
+    /// are.
+    package static func stuck(
+        limit: Int,
+        in transaction: PostgresTransaction
+    ) async throws(PostgresError) -> (count: Int, leases: [(name: LeaseID, error: String)]) {
+        let condition: SQL =
+            "state = 'revoking' AND access_ended_at IS NULL AND last_error IS NOT NULL"
+        let answers = try await transaction.batch([
+            "SELECT count(*) FROM turnpike.leases WHERE \(fragment: condition)",
+            """
+            SELECT id, profile, last_error FROM turnpike.leases WHERE \(fragment: condition)
+            ORDER BY id LIMIT \(max(0, min(limit, 10_000)))
+            """,
+        ])
+        guard answers.count == 2 else { throw .unexpectedRowCount(answers.count) }
+        var leases: [(name: LeaseID, error: String)] = []
+        for row in answers[1] {
+            let profile = try row.parsed("profile") { text throws(NameError) in
+                try ProfileName(text)
+            }
+            let name = LeaseID(profile: profile, id: try row.decode("id"))
+            leases.append((name: name, error: try row.decode("last_error")))
+        }
+        return (try answers[0].single().decode(at: 0), leases)
+    }
+
     /// Nothing was made on the target, so the lease is over before it began.
     package static func abort(
         _ id: UUIDv7,
@@ -211,16 +335,31 @@ package enum LeaseRepository {
     /// Which leases a revocation is about.
     package enum Selection: Equatable, Sendable {
         case lease(UUIDv7)
-        case token(UUIDv7)
+        /// Those of a token and of all below it, however many these are.
+        case tokens(below: UUIDv7)
         case profile(ProfileName)
         case target(TargetName)
+        case all
 
         fileprivate var condition: SQL {
             switch self {
             case .lease(let id): "id = \(id)"
-            case .token(let accessor): "token = \(accessor)"
+            case .tokens(let accessor):
+                """
+                token IN (
+                    WITH RECURSIVE below AS (
+                        SELECT \(accessor)::uuid AS accessor, 0 AS depth
+                        UNION ALL
+                        SELECT t.accessor, below.depth + 1
+                        FROM turnpike.tokens t JOIN below ON t.parent = below.accessor
+                        WHERE below.depth <= \(Int32(TokenRepository.ancestorsMax))
+                    )
+                    SELECT below.accessor FROM below
+                )
+                """
             case .profile(let name): "profile = \(name.text)"
             case .target(let name): "target = \(name.text)"
+            case .all: "true"
             }
         }
     }

@@ -109,15 +109,15 @@ package enum TargetRepository {
     /// How a row is held until the transaction ends.
     package enum Hold: Equatable, Sendable {
         case none
-        /// Against changes.
-        case shared
+        /// Against changes, and against everybody who counts what is open on it.
+        case counted
         /// Against everybody who holds it.
         case exclusive
 
         fileprivate var clause: SQL {
             switch self {
             case .none: ""
-            case .shared: "FOR SHARE"
+            case .counted: "FOR NO KEY UPDATE"
             case .exclusive: "FOR UPDATE"
             }
         }

@@ -26,7 +26,7 @@ package struct PathGlob: Hashable, Sendable, CustomStringConvertible {
     private let segments: [String]
     private let isOpenEnded: Bool
 
-    /// Refuses a leading slash, `*` elsewhere than at the end, and `+` as part of a segment.
+    /// Refuses a leading slash, NUL, `*` elsewhere than at the end, and `+` as part of a segment.
     package init(_ text: String) throws(NameError) {
         guard !text.isEmpty else { throw .empty }
         guard text.utf8.count <= Self.lengthMaxBytes else {
@@ -35,6 +35,7 @@ package struct PathGlob: Hashable, Sendable, CustomStringConvertible {
         guard text.utf8.first != UInt8(ascii: "/") else {
             throw .malformed("must not begin with '/'")
         }
+        guard !text.utf8.contains(0) else { throw .malformed("must not hold NUL") }
         let body = text.utf8.last == UInt8(ascii: "*") ? String(text.dropLast()) : text
         guard !body.utf8.contains(UInt8(ascii: "*")) else {
             throw .malformed("must have '*' only as its last character")
