@@ -97,4 +97,43 @@ final class Burst: EventHandler {
         }.value
         #expect(!isLeft)
     }
+
+    @Test func noFurtherConnectionIsTakenWhileManyWaitForTheirTurn() throws {
+        let reactor = try Reactor()
+        let through = Confined(0, to: reactor)
+        let throughBefore = Confined([Int](), to: reactor)
+        let listener = try Listener(Socket.listen(on: .loopback()), on: reactor) { _, _, reactor in
+            throughBefore.value.append(through.value)
+            reactor.stop()
+        }
+        let address = listener.localAddress
+        let tooMany = 40
+        Task(executorPreference: reactor) {
+            let end = Reactor.Instant.now + .milliseconds(2)
+            while Reactor.Instant.now < end {}
+            for _ in 0..<Reactor.patientsMax + tooMany {
+                Task.immediate(executorPreference: reactor) {
+                    await reactor.giveWay(hasBegun: false)
+                    through.value += 1
+                }
+            }
+            #expect(reactor.acceptsPerTurnMax == 0)
+            _ = try Socket.connect(to: address)
+        }
+        reactor.run()
+        #expect(throughBefore.value.count == 1)
+        #expect(throughBefore.value.allSatisfy { $0 > tooMany })
+        listener.close()
+    }
+
+    @Test func whileThereIsMoreToDoThanATurnHoldsFewConnectionsAreTaken() throws {
+        let reactor = try Reactor()
+        #expect(reactor.acceptsPerTurnMax == Listener.acceptsPerTurnMax)
+        Task(executorPreference: reactor) {
+            Task(executorPreference: reactor) { reactor.stop() }
+            #expect(reactor.acceptsPerTurnMax == Reactor.patientsPerTurn)
+        }
+        reactor.run()
+        #expect(reactor.acceptsPerTurnMax == Listener.acceptsPerTurnMax)
+    }
 }

@@ -79,6 +79,7 @@ enum APIPort {
                 )
             )
             var configuration = HTTPServerConfiguration(security: context)
+            configuration.connectionLimits.connectionCountMax = ServerProcess.descriptorLimit / 4
             configuration.connectionLimits.connectionsPerSourceMax = connectionsPerSourceMax
             configuration.bodyByteCountMax = { api.bodyByteCountMax(of: $0) }
             configuration.observe = { event in

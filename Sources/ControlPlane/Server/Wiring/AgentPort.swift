@@ -63,6 +63,7 @@ enum AgentPort {
     ) async throws(StartFailure) -> StreamServer {
         let verifier = AgentVerifier(authority, trustDomain)
         var limits = ConnectionLimits()
+        limits.connectionCountMax = ServerProcess.descriptorLimit * 11 / 16
         limits.connectionsPerSourceMax = connectionsPerSourceMax
         do {
             let context = try TLSContext(

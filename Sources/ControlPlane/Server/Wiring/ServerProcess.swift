@@ -73,6 +73,12 @@ enum ServerProcess {
         try outcome.get()
     }
 
+    /// Descriptors that this process may have open; each port takes a share of them, so that whoever
+    /// fills one leaves the others and the database theirs.
+    static var descriptorLimit: Int {
+        Int(clamping: (try? ProcessLimits.raiseDescriptorLimit()) ?? 1_024)
+    }
+
     /// Tells the service manager, if there is one.
     static func notify(_ notification: ServiceNotification) {
         guard let address = ProcessInfo.processInfo.environment["NOTIFY_SOCKET"] else { return }

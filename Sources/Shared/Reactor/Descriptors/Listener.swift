@@ -8,6 +8,8 @@ package final class Listener: EventHandler, TimerHandler {
     package static let acceptsPerTurnMax = 64
     /// How long to leave connections in the kernel's queue when no descriptor is left.
     package static let shortagePause = Duration.milliseconds(100)
+    /// How long to leave them there while others wait for their turn already.
+    package static let crowdPause = Duration.milliseconds(5)
 
     /// Takes over a connection: its descriptor, where it came from, the reactor it came to.
     package typealias ConnectionHandler = (consuming Descriptor, SocketAddress, Reactor) -> Void
@@ -24,7 +26,7 @@ package final class Listener: EventHandler, TimerHandler {
     private let reactor: Reactor
     private let handler: ConnectionHandler
     private var token = DescriptorToken.none
-    private var shortageTimer = TimerToken.none
+    private var pauseTimer = TimerToken.none
     private var isPaused = false
 
     /// Begins to accept; the handler gets each connection's descriptor and peer address.
@@ -57,12 +59,14 @@ package final class Listener: EventHandler, TimerHandler {
 
     /// Stops listening and closes the socket; the reactor lets go of the listener.
     package func close() {
-        reactor.cancel(shortageTimer)
+        reactor.cancel(pauseTimer)
         reactor.deregister(token, closing: descriptor.take())
     }
 
     package func ready(_ events: ReadyEvents, on reactor: Reactor) {
-        for _ in 0..<Self.acceptsPerTurnMax {
+        let most = reactor.acceptsPerTurnMax
+        guard most > 0 else { return lookAgain(after: Self.crowdPause) }
+        for _ in 0..<most {
             guard !isPaused, descriptor.isOpen else { return }
             switch Socket.accept(from: descriptor) {
             case .accepted(var accepted):
@@ -73,7 +77,7 @@ package final class Listener: EventHandler, TimerHandler {
             case .failed(let error):
                 failedCount += 1
                 latestFailure = error
-                if error.isShortage { return waitOutShortage() }
+                if error.isShortage { return lookAgain(after: Self.shortagePause) }
             }
         }
         reactor.revisit(token, as: .readable)
@@ -83,9 +87,9 @@ package final class Listener: EventHandler, TimerHandler {
         reactor.revisit(token, as: .readable)
     }
 
-    private func waitOutShortage() {
-        reactor.cancel(shortageTimer)
-        shortageTimer = reactor.schedule(after: Self.shortagePause, self)
+    private func lookAgain(after pause: Duration) {
+        reactor.cancel(pauseTimer)
+        pauseTimer = reactor.schedule(after: pause, self)
     }
 }
 

@@ -24,6 +24,8 @@ package final class Reactor: @unchecked Sendable {
     static let (eventsSlice, turnSlice) = (Duration.milliseconds(3), Duration.milliseconds(6))
     /// Of those who give way so many go on in one turn, however much others have to do.
     static let patientsPerTurn = 4
+    /// With so many who give way no further connection is taken.
+    static let patientsMax = 256
     /// Events, timers or jobs between two looks at the clock.
     private static let itemsPerLook = 4
     /// Bytes of one scratch buffer: 64 KiB of plaintext with room for its TLS records, and more.
@@ -189,11 +191,13 @@ extension Reactor {
         if eventsLeft > 0 { unsafe events.update(from: events + index, count: eventsLeft) }
     }
 
+    /// Whether jobs wait, in the middle of a turn those that the last one had no time for.
+    var hasJobs: Bool { !jobs.isEmpty || runningJobsDone < runningJobs.count }
+
     private func isOver(_ slice: Duration) -> Bool { now.duration(to: .now) >= slice }
 
     /// 0 while work is queued, else the time to the next timer, at most an hour.
     private func waitMilliseconds() -> Int32 {
-        let hasJobs = !jobs.isEmpty || runningJobsDone < runningJobs.count
         if mailWaits || !revisits.isEmpty || !deferred.isEmpty || hasJobs || eventsLeft > 0
             || hasPatients
         {

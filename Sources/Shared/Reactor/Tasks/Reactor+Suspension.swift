@@ -110,6 +110,8 @@ struct PatientQueue {
 
     var isEmpty: Bool { done == waiting.count }
 
+    var count: Int { waiting.count - done }
+
     mutating func append(_ continuation: CheckedContinuation<Void, Never>) {
         waiting.append(continuation)
     }
@@ -132,6 +134,16 @@ extension Reactor {
     private static let unhurried = Duration.milliseconds(1)
 
     var hasPatients: Bool { !patients.begun.isEmpty || !patients.fresh.isEmpty }
+
+    /// How many connections a listener may take in this turn: whatever comes is taken while there is
+    /// time, what a turn can work off once there is not, and none while a queue waits already.
+    ///
+    /// Connections that wait in the kernel cost nothing; those taken too early time out here, come
+    /// again, and keep everybody from being served.
+    var acceptsPerTurnMax: Int {
+        if patients.begun.count + patients.fresh.count >= Self.patientsMax { return 0 }
+        return hasJobs ? Self.patientsPerTurn : Listener.acceptsPerTurnMax
+    }
 
     /// Lets some of those who gave way go on.
     func admitPatients() {
