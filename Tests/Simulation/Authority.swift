@@ -184,7 +184,7 @@ final class Authority {
             threshold: 1,
             issued: now
         )
-        let envelope = try document.signed(by: [fixture.trustKey])
+        let envelope = try document.signed(by: [fixture.trustKey], remembering: fixture.memory)
         trust.append(
             try trust.last?.succeeded(by: envelope, remembering: fixture.memory)
                 ?? TrustAnchor.first(
@@ -242,7 +242,7 @@ final class Authority {
         as agent: Int,
         isAllowed: Bool
     ) throws -> Envelope {
-        let envelope = try manifest.signed(by: key)
+        let envelope = try manifest.signed(by: key, remembering: fixture.memory)
         if key.publicKey != fixture.strangerKey.publicKey {
             signed[envelope.payloadHash] = (
                 agent, Place(epoch: manifest.epoch, revision: manifest.revision), isAllowed

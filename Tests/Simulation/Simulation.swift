@@ -195,7 +195,8 @@ extension Simulation {
         guard let bytes = agent.disk.files[SnapshotFiles.manifestName],
             let envelope = try? Envelope(encoded: bytes)
         else { return true }
-        return !envelope.signers(among: trust.document.snapshotKeys.map(\.key)).isEmpty
+        let keys = trust.document.snapshotKeys.map(\.key)
+        return !envelope.signers(among: keys, remembering: authority.fixture.memory).isEmpty
     }
 
     func enforce(_ snapshot: ValidatedSnapshot, on agent: SimulatedAgent) {

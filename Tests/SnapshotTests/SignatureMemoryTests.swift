@@ -62,6 +62,17 @@ import Testing
         #expect(genuine.signers(among: [other.publicKey], remembering: memory).isEmpty)
     }
 
+    @Test func whatIsSignedHereIsKnownAndNothingElse() throws {
+        let memory = SignatureMemory(countMax: 16)
+        let own = try Envelope(signing: [1], type: "test", by: [key], remembering: memory)
+        #expect(memory.count == 1)
+        #expect(own.signers(among: [key.publicKey], remembering: memory) == [key.publicKey.keyID])
+        #expect(memory.count == 1)
+        let signature = try #require(own.signatures.first)
+        let altered = Envelope(payloadType: "test", payload: [2], signatures: [signature])
+        #expect(altered.signers(among: [key.publicKey], remembering: memory).isEmpty)
+    }
+
     @Test func itIsBounded() throws {
         let memory = SignatureMemory(countMax: 3)
         for number in 0..<8 {

@@ -95,11 +95,12 @@ package struct Envelope: Hashable, Sendable {
         self.signatures = signatures
     }
 
-    /// Signs a payload with Ed25519 keys.
+    /// Signs a payload with Ed25519 keys; `memory` then knows the signatures for genuine.
     package init(
         signing payload: [UInt8],
         type payloadType: String,
-        by keys: [SigningKey]
+        by keys: [SigningKey],
+        remembering memory: SignatureMemory? = nil
     ) throws(CryptoError) {
         let image = Self.preAuthenticationEncoding(type: payloadType, payload: payload)
         var signatures: [Signature] = []
@@ -109,6 +110,9 @@ package struct Envelope: Hashable, Sendable {
             )
         }
         self.init(payloadType: payloadType, payload: payload, signatures: signatures)
+        guard let memory else { return }
+        let imageHash = SHA256.digest(of: image)
+        for signature in signatures { memory.remember(signature, of: imageHash) }
     }
 
     /// Reads the one spelling of an envelope.

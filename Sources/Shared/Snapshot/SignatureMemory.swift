@@ -23,19 +23,35 @@ package final class SignatureMemory: Sendable {
         of messageHash: SHA256Digest,
         verify: () -> Bool
     ) -> Bool {
+        let entry = Self.entry(signature, messageHash)
+        if genuine.withLock({ $0.contains(entry) }) { return true }
+        guard verify() else { return false }
+        insert(entry)
+        return true
+    }
+
+    /// The signature was made in this process just now.
+    func remember(_ signature: Envelope.Signature, of messageHash: SHA256Digest) {
+        insert(Self.entry(signature, messageHash))
+    }
+
+    private func insert(_ entry: SHA256Digest) {
+        genuine.withLock { genuine in
+            if genuine.count >= countMax { genuine = [] }
+            genuine.insert(entry)
+        }
+    }
+
+    private static func entry(
+        _ signature: Envelope.Signature,
+        _ messageHash: SHA256Digest
+    ) -> SHA256Digest {
         var bytes: [UInt8] = []
         bytes.reserveCapacity(2 * SHA256Digest.byteCount + signature.bytes.count)
         // Both hashes have one length, so that nothing can run into the signature.
         signature.keyID.append(to: &bytes)
         messageHash.append(to: &bytes)
         bytes += signature.bytes
-        let entry = SHA256.digest(of: bytes)
-        if genuine.withLock({ $0.contains(entry) }) { return true }
-        guard verify() else { return false }
-        genuine.withLock { genuine in
-            if genuine.count >= countMax { genuine = [] }
-            genuine.insert(entry)
-        }
-        return true
+        return SHA256.digest(of: bytes)
     }
 }

@@ -37,7 +37,7 @@ final class ManifestSigner: Sendable {
 
     private let reactor: Reactor
     private let pool: Mutex<WorkerPool?> = Mutex(nil)
-    /// An agent that comes back has the manifest that it had.
+    /// An agent that comes back has the manifest that it had, mostly one that was signed here.
     private let memory = SignatureMemory(countMax: rememberedMax)
 
     init(on reactor: Reactor) { self.reactor = reactor }
@@ -48,7 +48,7 @@ final class ManifestSigner: Sendable {
         _ plan: ManifestPlan,
         _ key: SigningKey
     ) async -> [Outcome] {
-        await spread(orders) { Self.decide($0, plan, key) }
+        await spread(orders) { [memory] in Self.decide($0, plan, key, memory) }
     }
 
     /// What each row says, in their order; nil for one that no server of this mesh wrote.
@@ -111,7 +111,8 @@ final class ManifestSigner: Sendable {
     private static func decide(
         _ order: Order,
         _ plan: ManifestPlan,
-        _ key: SigningKey
+        _ key: SigningKey,
+        _ memory: SignatureMemory
     ) -> Outcome {
         let next = plan.next(
             for: order.agent,
@@ -131,7 +132,7 @@ final class ManifestSigner: Sendable {
             else { return .nothing }
             return .shown(snapshot)
         case .sign(let manifest):
-            guard let envelope = try? manifest.signed(by: key),
+            guard let envelope = try? manifest.signed(by: key, remembering: memory),
                 let snapshot = PublishedSnapshot(
                     manifest: manifest,
                     envelope: envelope,

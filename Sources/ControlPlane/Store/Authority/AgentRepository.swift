@@ -73,7 +73,7 @@ package enum AgentRepository {
     package static func find(
         _ name: AgentName,
         guardedBy rowGuard: RowGuard,
-        in transaction: PostgresTransaction
+        in transaction: some PostgresReading
     ) async throws(PostgresError) -> Stored<AgentRow>? {
         try await find([name], guardedBy: rowGuard, in: transaction).first
     }
@@ -82,7 +82,7 @@ package enum AgentRepository {
     package static func find(
         _ names: [AgentName],
         guardedBy rowGuard: RowGuard,
-        in transaction: PostgresTransaction
+        in transaction: some PostgresReading
     ) async throws(PostgresError) -> [Stored<AgentRow>] {
         guard !names.isEmpty else { return [] }
         return try await transaction.query(

@@ -91,7 +91,7 @@ package enum CertificateRepository {
     /// The certificate of a serial number.
     package static func find(
         _ serial: [UInt8],
-        in transaction: PostgresTransaction
+        in transaction: some PostgresReading
     ) async throws(PostgresError) -> CertificateRow? {
         try await transaction.query("\(fragment: select) WHERE serial = \(serial)")
             .items { row throws(PostgresError) in try read(row) }.first

@@ -87,8 +87,11 @@ package struct Manifest: Hashable, Sendable {
     }
 
     /// Signs the manifest with a snapshot key.
-    package func signed(by key: SigningKey) throws(CryptoError) -> Envelope {
-        try Envelope(signing: encoded, type: Self.payloadType, by: [key])
+    package func signed(
+        by key: SigningKey,
+        remembering memory: SignatureMemory? = nil
+    ) throws(CryptoError) -> Envelope {
+        try Envelope(signing: encoded, type: Self.payloadType, by: [key], remembering: memory)
     }
 }
 

@@ -128,8 +128,11 @@ package struct TrustDocument: Hashable, Sendable {
     }
 
     /// Signs the document; the keys are those of the version before and of this one.
-    package func signed(by keys: [SigningKey]) throws(CryptoError) -> Envelope {
-        try Envelope(signing: encoded, type: Self.payloadType, by: keys)
+    package func signed(
+        by keys: [SigningKey],
+        remembering memory: SignatureMemory? = nil
+    ) throws(CryptoError) -> Envelope {
+        try Envelope(signing: encoded, type: Self.payloadType, by: keys, remembering: memory)
     }
 
     /// Reads the one spelling of a document.
