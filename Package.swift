@@ -179,7 +179,9 @@ let judged: [Target] = [
     .target(name: "CFuzzer", path: "Tests/CFuzzer"),
     .executableTarget(
         name: "turnpike-fuzz",
-        dependencies: ["CFuzzer", "Crypto", "HTTP", "Mesh", "Snapshot", "Wire"],
+        dependencies: [
+            "CFuzzer", "Crypto", "DataPlane", "HTTP", "Mesh", "Reactor", "Snapshot", "Wire",
+        ],
         path: "Tests/Fuzz",
         swiftSettings: language
     ),

@@ -8,7 +8,7 @@ struct FuzzTarget: Sendable {
     /// What is wrong with what the parser made of the bytes; nil if nothing is.
     let fault: @Sendable ([UInt8]) -> String?
 
-    static let all: [FuzzTarget] = text + http + snapshot + certificates + policies
+    static let all: [FuzzTarget] = text + http + snapshot + certificates + policies + postgres
 
     static func named(_ name: String) -> FuzzTarget? { all.first { $0.name == name } }
 
