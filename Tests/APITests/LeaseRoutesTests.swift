@@ -71,6 +71,33 @@ import Wire
         }
     }
 
+    @Test func verifierTakesThePlaceOfAPassword() async throws {
+        try await APIFixture.with { api in
+            _ = try await prepare(api)
+            let salt = Base64.encode([UInt8](repeating: 1, count: 16))
+            let key = Base64.encode([UInt8](repeating: 2, count: 32))
+            let verifier = "SCRAM-SHA-256$4096:\(salt)$\(key):\(key)"
+            let issued = try await api.send(
+                .post,
+                "/v1/leases",
+                token: api.admin,
+                body: #"{"profile":"reader","verifier":"\#(verifier)"}"#
+            )
+            #expect(issued.status == 201, "\(issued.body)")
+            #expect(issued.body["username"]?.text?.hasPrefix("tp_") == true)
+            #expect(issued.body["password"] == nil)
+            let refused = try await api.send(
+                .post,
+                "/v1/leases",
+                token: api.admin,
+                body: #"{"profile":"reader","verifier":"a password in clear"}"#
+            )
+            #expect(refused.status == 400 || refused.status == 422, "\(refused.status)")
+            #expect("\(refused.body)".contains("verifier"))
+            #expect(!"\(refused.body)".contains("a password in clear"))
+        }
+    }
+
     @Test func rightOnTheProfileDecides() async throws {
         try await APIFixture.with { api in
             _ = try await prepare(api)

@@ -39,6 +39,36 @@ import Wire
         }
     }
 
+    /// What logs in never comes here: the target gets the very verifier that the holder made.
+    @Test func holdersMayKeepThePasswordToThemselves() async throws {
+        try await LeaseFixture.with { fixture in
+            func make(_ password: String) throws -> SCRAMVerifier {
+                try SCRAMVerifier(
+                    SCRAM.Keys(
+                        of: SecretBytes(copying: Array(password.utf8)),
+                        salt: [UInt8](repeating: 5, count: SCRAM.saltByteCount)
+                    ).verifier
+                )
+            }
+            let request = LeaseRequest(
+                profile: try ProfileName("reader"),
+                idempotencyKey: "host-a"
+            )
+            let leases = fixture.control.leases
+            for password in ["first of the holder's", "second of the holder's"] {
+                let verifier = try make(password)
+                let role = try await leases.issue(request, verifier: verifier, by: fixture.admin)
+                let stored: String = try await fixture.value(
+                    "SELECT rolpassword FROM pg_authid WHERE rolname = \(role.username)"
+                )
+                #expect(stored == verifier.text)
+                let session = try await fixture.connect(as: role.username)
+                await session.close()
+            }
+            #expect(try await leases.list().items.count == 1)
+        }
+    }
+
     @Test func passwordIsKeptNowhere() async throws {
         try await LeaseFixture.with { fixture in
             let credential = try await fixture.issue()

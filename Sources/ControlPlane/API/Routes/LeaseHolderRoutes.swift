@@ -28,7 +28,11 @@ enum LeaseHolderRoutes {
     private static let issued: Schema = .object(
         fields + [
             .readOnly("username", .text(), "The role"),
-            .readOnly("password", .text(), "Shown this once, and kept nowhere"),
+            .readOnly(
+                "password",
+                .text(),
+                "Shown this once, and kept nowhere; absent where a verifier was sent"
+            ),
             .readOnly("lease_duration", .integer(nil), "Seconds until it ends"),
             .readOnly("warnings", .list(.text()), "What was cut from what was asked for"),
         ]
@@ -55,19 +59,25 @@ enum LeaseHolderRoutes {
             room: "leases",
             "Ask for a credential; the same idempotency_key gives the same role another password",
             access: .objects { request throws(ControlError) in
-                [RequiredRight(.read, on: Leases.path(try wanted(request).profile))]
+                [RequiredRight(.read, on: Leases.path(try wanted(request).request.profile))]
             }
         ) { request throws(ControlError) in
-            let credential = try await control.leases.issue(
-                try wanted(request),
+            let (wanted, verifier) = try wanted(request)
+            guard let verifier else {
+                let role = try await control.leases.issue(wanted, by: request.caller)
+                var answer = role.lease.document
+                describe(role.username, role.remaining, role.warnings, in: &answer)
+                answer.set("password", .string(role.password))
+                return Answer(answer)
+            }
+            let role = try await control.leases.issue(
+                wanted,
+                verifier: verifier,
                 by: request.caller
             )
-            var document = credential.lease.document
-            document.set("username", .string(credential.username))
-            document.set("password", .string(credential.password))
-            document.set("lease_duration", .number(credential.remaining.components.seconds))
-            document.set("warnings", .list(credential.warnings))
-            return Answer(document)
+            var answer = role.lease.document
+            describe(role.username, role.remaining, role.warnings, in: &answer)
+            return Answer(answer)
         }
         .taking(
             .object([
@@ -78,21 +88,45 @@ enum LeaseHolderRoutes {
                     "How long; what the profile says if absent"
                 ),
                 .optional("idempotency_key", .text(), "Names this request, 1 to 255 bytes"),
+                .optional(
+                    "verifier",
+                    .text(example: "SCRAM-SHA-256$4096:<salt>$<StoredKey>:<ServerKey>"),
+                    "Of a password of your own, which then nobody else ever has"
+                ),
             ])
         )
         .answering(issued, status: .created)
     }
 
-    private static func wanted(_ request: RouteRequest) throws(ControlError) -> LeaseRequest {
+    private static func describe(
+        _ username: String,
+        _ remaining: Duration,
+        _ warnings: [String],
+        in answer: inout Document
+    ) {
+        answer.set("username", .string(username))
+        answer.set("lease_duration", .number(remaining.components.seconds))
+        answer.set("warnings", .list(warnings))
+    }
+
+    private static func wanted(
+        _ request: RouteRequest
+    ) throws(ControlError) -> (request: LeaseRequest, verifier: SCRAMVerifier?) {
         try request.read { value throws(FieldError) in
             try value.map { reader throws(FieldError) in
-                LeaseRequest(
-                    profile: try reader.required("profile").profileName(),
-                    ttl: try reader.optionalDuration("ttl", in: .seconds(1)...(.seconds(86_400))),
-                    idempotencyKey: try reader.optionalString(
-                        "idempotency_key",
-                        bytes: 1...LeaseRequest.idempotencyKeyBytesMax
-                    )
+                (
+                    LeaseRequest(
+                        profile: try reader.required("profile").profileName(),
+                        ttl: try reader.optionalDuration(
+                            "ttl",
+                            in: .seconds(1)...(.seconds(86_400))
+                        ),
+                        idempotencyKey: try reader.optionalString(
+                            "idempotency_key",
+                            bytes: 1...LeaseRequest.idempotencyKeyBytesMax
+                        )
+                    ),
+                    try reader.optional("verifier")?.scramVerifier()
                 )
             }
         }

@@ -5,18 +5,18 @@ import Store
 import Wire
 
 extension Leases {
-    /// Makes a role on a target; its password is good for a time, by the target's clock.
+    /// Makes a role on a target; its secret is good for a time, by the target's clock.
     ///
     /// `intendedAt` is when the intent was committed, by our database's clock; nil for now.
     func createRole(
         _ role: LeasedRole,
-        password: String,
+        secret: LeaseSecret,
         plan: LeaseProfile.Plan,
         lifetime: Duration,
         intendedAt: Timestamp? = nil,
         on target: TargetRow
     ) async throws(TargetFailure) {
-        let verifier = try verifier(of: password)
+        let verifier = try verifier(of: secret)
         let within = control.leaseDesk.settings.createWithin
         let began = control.surroundings.instant()
         let most = control.leaseDesk.settings.clockOffsetMax
@@ -48,7 +48,12 @@ extension Leases {
         guard offset.magnitude <= most else { throw .unusable(Self.clockText(offset)) }
     }
 
-    func verifier(of password: String) throws(TargetFailure) -> String {
+    func verifier(of secret: LeaseSecret) throws(TargetFailure) -> String {
+        let password: String
+        switch secret {
+        case .verifier(let verifier): return verifier.text
+        case .password(let text): password = text
+        }
         do throws(CryptoError) {
             return try SCRAM.verifier(
                 of: SecretBytes(copying: Array(password.utf8)),

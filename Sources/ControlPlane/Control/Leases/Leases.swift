@@ -23,6 +23,24 @@ package struct LeaseRequest: Equatable, Sendable {
     }
 }
 
+/// A role that was given to somebody.
+package struct IssuedRole: Sendable {
+    package let lease: LeaseRow
+    package let username: String
+    /// Until the lease ends.
+    package let remaining: Duration
+    /// What was cut from what was asked for, and by whom.
+    package let warnings: [String]
+}
+
+/// What a leased role logs in with.
+enum LeaseSecret: Sendable {
+    /// Made here, and told to the holder once.
+    case password(String)
+    /// Made by the holder, who alone knows what belongs to it.
+    case verifier(SCRAMVerifier)
+}
+
 /// A credential, on its way to who asked; it is kept nowhere.
 package struct LeasedCredential: Sendable {
     package let lease: LeaseRow
@@ -34,6 +52,14 @@ package struct LeasedCredential: Sendable {
     package let remaining: Duration
     /// What was cut from what was asked for, and by whom.
     package let warnings: [String]
+
+    init(_ role: IssuedRole, password: String) {
+        self.password = password
+        lease = role.lease
+        username = role.username
+        remaining = role.remaining
+        warnings = role.warnings
+    }
 }
 
 /// Credentials with an end.
@@ -55,6 +81,25 @@ package struct Leases: Sendable {
         _ request: LeaseRequest,
         by caller: Caller
     ) async throws(ControlError) -> LeasedCredential {
+        let password = LeasePassword.make(control.surroundings.randomBytes)
+        let role = try await issue(request, .password(password), by: caller)
+        return LeasedCredential(role, password: password)
+    }
+
+    /// Gives out a role whose password only its holder knows: this side gets the verifier of it.
+    package func issue(
+        _ request: LeaseRequest,
+        verifier: SCRAMVerifier,
+        by caller: Caller
+    ) async throws(ControlError) -> IssuedRole {
+        try await issue(request, .verifier(verifier), by: caller)
+    }
+
+    private func issue(
+        _ request: LeaseRequest,
+        _ secret: LeaseSecret,
+        by caller: Caller
+    ) async throws(ControlError) -> IssuedRole {
         let (profile, target) = try await terms(of: request.profile)
         if let pause = control.leaseDesk.pause(
             of: target.target.name,
@@ -69,11 +114,10 @@ package struct Leases: Sendable {
             )
         }
         switch try await intend(request, profile, target, by: caller) {
-        case .again(let lease): return try await repassword(lease, on: target, by: caller)
+        case .again(let lease): return try await repassword(lease, secret, on: target, by: caller)
         case .new(let lease, let term):
-            let password = LeasePassword.make(control.surroundings.randomBytes)
-            try await make(lease, password, on: target)
-            return try await activate(lease, term, password, on: target, by: caller)
+            try await make(lease, secret, on: target)
+            return try await activate(lease, term, on: target, by: caller)
         }
     }
 
@@ -282,7 +326,7 @@ package struct Leases: Sendable {
     /// Makes the role, or gives the lease up where that is certain not to have happened.
     private func make(
         _ lease: LeaseRow,
-        _ password: String,
+        _ secret: LeaseSecret,
         on target: TargetRow
     ) async throws(ControlError) {
         let role = LeasedRole(
@@ -293,7 +337,7 @@ package struct Leases: Sendable {
         do throws(TargetFailure) {
             try await createRole(
                 role,
-                password: password,
+                secret: secret,
                 plan: lease.plan.plan,
                 lifetime: lease.expiresAt - lease.createdAt,
                 intendedAt: lease.createdAt,
@@ -324,10 +368,9 @@ package struct Leases: Sendable {
     private func activate(
         _ lease: LeaseRow,
         _ term: LeaseTerm,
-        _ password: String,
         on target: TargetRow,
         by caller: Caller
-    ) async throws(ControlError) -> LeasedCredential {
+    ) async throws(ControlError) -> IssuedRole {
         var lease = lease
         let (isActive, now) = try await control.act(
             caller,
@@ -364,10 +407,9 @@ package struct Leases: Sendable {
         ).increment()
         lease.state = .active
         lease.issuedAt = now
-        return LeasedCredential(
+        return IssuedRole(
             lease: lease,
             username: LeasedRole.name(of: lease.id),
-            password: password,
             remaining: lease.expiresAt - now,
             warnings: term.warnings
         )
@@ -376,10 +418,10 @@ package struct Leases: Sendable {
     /// Answers a request again whose first answer was lost: the same role with another password.
     private func repassword(
         _ lease: LeaseRow,
+        _ secret: LeaseSecret,
         on target: TargetRow,
         by caller: Caller
-    ) async throws(ControlError) -> LeasedCredential {
-        let password = LeasePassword.make(control.surroundings.randomBytes)
+    ) async throws(ControlError) -> IssuedRole {
         let (isAdvanced, now) = try await control.act(
             caller,
             action: "lease.repeat",
@@ -402,17 +444,16 @@ package struct Leases: Sendable {
             generation: lease.generation
         )
         do throws(TargetFailure) {
-            let verifier = try verifier(of: password)
+            let verifier = try verifier(of: secret)
             try await control.targets.run(on: target) { database throws(PostgresError) in
                 try await TargetRoles.change(role, toVerifier: verifier, in: database)
             }
         } catch {
             throw Self.complaint(about: target.target.name, error)
         }
-        return LeasedCredential(
+        return IssuedRole(
             lease: lease,
             username: role.name,
-            password: password,
             remaining: lease.expiresAt - now,
             warnings: []
         )

@@ -27,7 +27,7 @@ struct Preflight {
             let password = LeasePassword.make(control.surroundings.randomBytes)
             try await control.leases.createRole(
                 role,
-                password: password,
+                secret: .password(password),
                 plan: profile.plan,
                 lifetime: Self.lifetime,
                 on: row
