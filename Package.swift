@@ -227,7 +227,7 @@ let judged: [Target] = [
     tests(
         "Conformance",
         uses: ["Wire", "Crypto", "Mesh"],
-        exclude: ["make_cases.py", "certificate_cases.py"]
+        exclude: ["make_cases.py", "certificate_cases.py", "jose_cases.py"]
     ),
     tests("Fuzz", uses: ["turnpike-fuzz", "Wire", "Mesh", "HTTP", "Crypto", "Snapshot"]),
     tests("Simulation", uses: ["turnpike-simulation", "Snapshot", "Mesh", "Crypto", "Wire"]),

@@ -15,7 +15,7 @@ struct Suite: Sendable {
     static let all: [Suite] = [
         .intentions, .intentionValidation, .paths, .keyRotation, .x509, .spiffe,
         .merkleInclusion, .merkleConsistency, .ecdsa, .ecdsaP1363, .ecdsa384, .ed25519, .rsa,
-        .rsaPSS, .hmac, .hkdf, .aesGCM,
+        .rsaPSS, .hmac, .hkdf, .aesGCM, .jws, .jwk,
     ]
 
     /// The fields of an answer, in the order in which they are written.

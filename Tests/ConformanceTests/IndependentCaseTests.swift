@@ -11,7 +11,7 @@ struct IndependentCaseTests {
         .enabled(if: Generator.isThere, "python3 with the package 'cryptography' is not installed"),
         arguments: [
             "aesgcm", "hmac", "hkdf", "ecdsa", "ecdsa-p1363", "ecdsa384", "ed25519", "rsa",
-            "rsapss", "x509", "spiffe", "merkle-inclusion", "merkle-consistency",
+            "rsapss", "x509", "spiffe", "merkle-inclusion", "merkle-consistency", "jws", "jwk",
         ]
     )
     func agrees(suite: String) throws {

@@ -482,5 +482,9 @@ if __name__ == "__main__":
         import certificate_cases
 
         certificate_cases.run(sys.argv[1], emit)
+    elif sys.argv[1] in ("jws", "jwk"):
+        import jose_cases
+
+        jose_cases.run(sys.argv[1], emit)
     else:
         SUITES[sys.argv[1]]()
