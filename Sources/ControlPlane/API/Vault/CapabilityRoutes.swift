@@ -60,7 +60,10 @@ enum CapabilityRoutes {
         var data = Document.fields([:])
         for (index, path) in paths.enumerated() {
             let plain = path.utf8.first == UInt8(ascii: "/") ? String(path.dropFirst()) : path
+            // What the path gives, as far as no other path of the same object is denied.
+            let asked = Caller(principal: "", policies: policies)
             let granted = AccessEvaluation.capabilities(on: plain, policies: policies)
+                .filter { asked.may($0, on: plain) || $0 == .deny }
             let names = granted.isEmpty ? ["deny"] : granted.sorted().map(\.rawValue)
             if index == 0 { data.set("capabilities", .list(names)) }
             data.set(path, .list(names))

@@ -33,9 +33,16 @@ package struct Caller: Sendable, Equatable {
         self.requestID = requestID
     }
 
-    /// Whether a capability is granted on a canonical resource path without leading slash.
+    /// Whether a capability is granted on a canonical resource path without leading slash, and no other
+    /// path of the same object is denied.
     package func may(_ capability: Capability, on path: String) -> Bool {
         AccessEvaluation.allows(capability, on: path, policies: policies)
+            && !ResourceAliases.of(path, for: capability).contains(where: isDenied)
+    }
+
+    /// Whether a path is denied, which no right on another path of the same object overrides.
+    package func isDenied(on path: String) -> Bool {
+        AccessEvaluation.capabilities(on: path, policies: policies).contains(.deny)
     }
 
     /// Whether any rule of its policies grants something on a path that begins with `prefix`.

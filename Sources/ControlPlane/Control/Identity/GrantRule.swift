@@ -23,8 +23,60 @@ enum GrantRule {
         return nil
     }
 
-    /// Whether a capability is granted on every path that a glob matches.
+    /// Whether a capability is granted on every path that a glob matches, and on none of them denied by
+    /// another path of the same object.
     static func holds(
+        _ capability: Capability,
+        on glob: PathGlob,
+        _ policies: [AccessPolicy]
+    ) -> Bool {
+        let wanted = GlobShape(glob)
+        let isDenied = policies.flatMap(\.rules).contains { rule in
+            rule.capabilities.contains(.deny)
+                && aliases(of: rule.path).contains { GlobShape($0).meets(wanted) }
+        }
+        guard !isDenied else { return false }
+        guard capability == .list else { return isGranted(capability, on: glob, policies) }
+        return isGranted(.list, on: glob, policies) && holdsLists(of: glob, policies)
+    }
+
+    /// Globs of other paths of the objects that a glob reaches, rather too wide than too narrow.
+    private static func aliases(of glob: PathGlob) -> [PathGlob] {
+        let shape = GlobShape(glob)
+        func meets(_ text: String) -> Bool {
+            (try? PathGlob(text)).map { GlobShape($0).meets(shape) } ?? false
+        }
+        var texts: [String] = []
+        for prefix in ResourceAliases.policies where meets(prefix + "*") {
+            let isBelow = glob.text.utf8.starts(with: prefix.utf8)
+            let rest = isBelow ? String(glob.text.dropFirst(prefix.count)) : "*"
+            texts += ResourceAliases.policies.filter { $0 != prefix }.map { $0 + rest }
+        }
+        for (native, paths) in ResourceAliases.tokens {
+            if meets(native) { texts += paths }
+            if paths.contains(where: meets) { texts.append(native) }
+        }
+        return texts.compactMap { try? PathGlob($0) }
+    }
+
+    /// A list of `a/b/` is given by a right on exactly `a/b` too, so whoever grants either must have it
+    /// on both.
+    private static func holdsLists(of glob: PathGlob, _ policies: [AccessPolicy]) -> Bool {
+        let slash = UInt8(ascii: "/")
+        if glob.isExact {
+            guard glob.text.utf8.last != slash else { return true }
+            return AccessEvaluation.allows(.list, on: glob.text + "/", policies: policies)
+        }
+        // What is said about exactly `a/b` decides about the list of `a/b/`, whatever covers that.
+        return policies.flatMap(\.rules).allSatisfy { rule in
+            guard rule.path.isExact, rule.path.text.utf8.last != slash,
+                glob.matches(rule.path.text + "/")
+            else { return true }
+            return AccessEvaluation.allows(.list, on: rule.path.text + "/", policies: policies)
+        }
+    }
+
+    private static func isGranted(
         _ capability: Capability,
         on glob: PathGlob,
         _ policies: [AccessPolicy]
