@@ -93,6 +93,7 @@ struct APIFixture: Sendable {
         body: String = "",
         serverName: String? = nil,
         requestID: String = "r-1",
+        identity shown: StreamIdentity = StreamIdentity(),
         _ fields: [(String, String)] = []
     ) async throws -> Reply {
         var head = RequestHead(
@@ -102,7 +103,7 @@ struct APIFixture: Sendable {
         )
         if let token { try head.fields.append(.authorization, "Bearer \(token)") }
         for (name, value) in fields { try head.fields.append(name: name, value: value) }
-        var identity = StreamIdentity()
+        var identity = shown
         identity.serverName = serverName
         let request = HTTPRequest(
             head: head,

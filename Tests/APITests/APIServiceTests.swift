@@ -32,7 +32,7 @@ import Wire
     private func service() -> APIService {
         let log = log
         var services = APIServices(enrolmentServerName: "enroll.example.org")
-        services.authenticate = { token, _, _ throws(ControlError) in
+        services.authenticate = { token, _, _, _ throws(ControlError) in
             switch token?.secret {
             case "admin": return try Self.caller("*", [.create, .read, .update, .delete, .list])
             case "reader": return try Self.caller("things/*", [.read, .list])

@@ -47,7 +47,8 @@ import Wire
             #expect(
                 Set(open.map(\.name)) == [
                     "vaultHealth", "vaultSealStatus", "vaultUnseal", "vaultInitialization",
-                    "vaultInitialize", "vaultLeader", "vaultAbsentAuthPost",
+                    "vaultInitialize", "vaultLeader", "vaultAbsentAuthPost", "vaultLogin",
+                    "vaultUnwrap", "vaultLookupWrapping", "vaultRewrap",
                 ],
                 "what needs no token is decided here, on purpose"
             )
@@ -106,7 +107,7 @@ import Wire
             #expect(method.status == 405)
             #expect(errors(method) == ["unsupported operation"])
             #expect(method.fields.first(.allow) == "GET, HEAD")
-            let later = try await api.send(.put, "/v1/sys/wrapping/unwrap", token: api.admin)
+            let later = try await api.send(.put, "/v1/sys/rotate", token: api.admin)
             #expect(later.status == 501)
             #expect(errors(later)?.count == 1)
             let login = try await api.send(.post, "/v1/auth/approle/login", token: nil)
@@ -129,9 +130,15 @@ import Wire
             let other = try await read([token, ("x-vault-namespace", "team/")])
             #expect(other.status == 400)
             // What was to be wrapped is not shown.
-            let wrapped = try await read([token, ("x-vault-wrap-ttl", "60")])
-            #expect(wrapped.status == 501)
-            #expect(wrapped.body["data"] == nil)
+            for lifetime in ["nonsense", "-1", "99999h"] {
+                let wrapped = try await read([token, ("x-vault-wrap-ttl", lifetime)])
+                #expect(wrapped.status == 400)
+                #expect(wrapped.body["data"] == nil)
+            }
+            let jwt = try await read([
+                token, ("x-vault-wrap-ttl", "60"), ("x-vault-wrap-format", "jwt"),
+            ])
+            #expect(jwt.status == 400)
             let two = try await read([token, ("authorization", "Bearer tp.other")])
             #expect(two.status == 400)
         }

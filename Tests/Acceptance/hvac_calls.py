@@ -3,9 +3,13 @@
 Usage: hvac_calls.py URL CA-FILE SOCKET PSQL, with the administrator's token on standard input. SOCKET is that of a
 PostgreSQL server that lets everybody in as whoever they say they are, and has a role hvac_readers.
 """
+import base64
+import json
+import os
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 
@@ -238,6 +242,119 @@ def leases(client, url, authority, port, psql):
     equal(error.errors, ["lease not found"])
     error = refused(exceptions.InvalidPath, client.sys.list_leases, "database/creds/hvac-reader")
     equal(error.errors, [])
+def issuer(directory):
+    """A key of an issuer: its public half as PEM, and what signs claims with it."""
+    key = os.path.join(directory, "issuer.pem")
+
+    def openssl(*arguments):
+        return subprocess.run(["openssl", *arguments], check=True, capture_output=True).stdout
+
+    def encoded(data):
+        return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+    def sign(claims):
+        parts = ({"alg": "EdDSA"}, claims)
+        text = ".".join(encoded(json.dumps(part).encode()) for part in parts)
+        path = os.path.join(directory, "input")
+        with open(path, "w", encoding="ascii") as file:
+            file.write(text)
+        signature = openssl("pkeyutl", "-sign", "-rawin", "-inkey", key, "-in", path)
+        return f"{text}.{encoded(signature)}"
+
+    openssl("genpkey", "-algorithm", "ed25519", "-out", key)
+    return openssl("pkey", "-in", key, "-pubout").decode(), sign
+
+
+def logins(client, url, authority):
+    """By signed token, from the mount to its end."""
+    client.sys.enable_auth_method("jwt", description="people", path="acceptance")
+    refused(exceptions.InvalidRequest, client.sys.enable_auth_method, "jwt", path="acceptance")
+    listed = client.sys.list_auth_methods()["data"]["acceptance/"]
+    equal((listed["type"], listed["description"]), ("jwt", "people"))
+    client.sys.tune_auth_method("acceptance", max_lease_ttl="30m")
+    equal(client.sys.read_auth_method_tuning("acceptance")["data"]["max_lease_ttl"], 1800)
+    jwt = client.auth.jwt
+    with tempfile.TemporaryDirectory() as directory:
+        public, sign = issuer(directory)
+        jwt.configure(jwt_validation_pubkeys=[public], bound_issuer="https://id.example",
+                      path="acceptance")
+        equal(jwt.read_config(path="acceptance")["data"]["bound_issuer"], "https://id.example")
+        jwt.create_role("web", user_claim="sub", allowed_redirect_uris=[], bound_audiences=["app"],
+                        bound_claims={"team": ["web", "shop"]}, token_policies=["acceptance"],
+                        token_ttl="1h", path="acceptance")
+        equal(jwt.list_roles(path="acceptance")["data"]["keys"], ["web"])
+        equal(jwt.read_role("web", path="acceptance")["data"]["user_claim"], "sub")
+        claims = {"iss": "https://id.example", "sub": "ada", "aud": ["app"], "team": "web",
+                  "exp": int(time.time()) + 60}
+        person = hvac.Client(url=url, verify=authority)
+        made = person.auth.jwt.jwt_login("web", sign(claims), path="acceptance")["auth"]
+        equal((made["metadata"]["role"], made["policies"]), ("web", ["acceptance"]))
+        # The mount's own bound.
+        equal(made["lease_duration"], 1800)
+        equal(person.auth.token.lookup_self()["data"]["path"], "auth/acceptance/login")
+        other = hvac.Client(url=url, verify=authority)
+        for change in ({"aud": "other"}, {"team": "x"}, {"exp": 1000}, {"iss": "https://other.example"}):
+            refused(exceptions.InvalidRequest, other.auth.jwt.jwt_login, "web",
+                    sign({**claims, **change}), path="acceptance")
+        refused(exceptions.InvalidRequest, other.auth.jwt.jwt_login, "none", sign(claims),
+                path="acceptance")
+    jwt.delete_role("web", path="acceptance")
+    client.sys.disable_auth_method("acceptance")
+    equal(person.is_authenticated(), False)
+    equal("acceptance/" in client.sys.list_auth_methods()["data"], False)
+
+
+def certificates(client, url, authority):
+    """By certificate: the roles; a client without one is nobody."""
+    client.sys.enable_auth_method("cert")
+    cert = client.auth.cert
+    with open(authority, encoding="ascii") as file:
+        root = file.read()
+    cert.create_ca_certificate_role("web", certificate=root, token_policies=["acceptance"],
+                                    allowed_uri_sans="spiffe://*/ns/web/svc/*", token_ttl=600)
+    equal(cert.list_certificate_roles()["data"]["keys"], ["web"])
+    equal(cert.read_ca_certificate_role("web")["data"]["token_ttl"], 600)
+    stranger = hvac.Client(url=url, verify=authority)
+    refused(exceptions.InvalidRequest, stranger.write, "auth/cert/login", name="web")
+    cert.delete_certificate_role("web")
+    client.sys.disable_auth_method("cert")
+
+
+def wrapping(client, url, authority):
+    wrapped = client.sys.wrap(payload={"user": "ada"}, ttl=60)["wrap_info"]
+    equal((wrapped["ttl"], wrapped["creation_path"]), (60, "sys/wrapping/wrap"))
+    stranger = hvac.Client(url=url, verify=authority)
+    equal(stranger.sys.unwrap(wrapped["token"])["data"], {"user": "ada"})
+    refused(exceptions.InvalidRequest, stranger.sys.unwrap, wrapped["token"])
+    made = client.auth.token.create(policies=["acceptance"], wrap_ttl="2m")
+    equal((made["auth"], made["wrap_info"]["creation_path"]), (None, "auth/token/create"))
+    holder = hvac.Client(url=url, token=made["wrap_info"]["token"], verify=authority)
+    inside = holder.sys.unwrap()["auth"]
+    equal(inside["accessor"], made["wrap_info"]["wrapped_accessor"])
+    holder.token = inside["client_token"]
+    equal(holder.is_authenticated(), True)
+    holder.auth.token.revoke_self()
+
+
+def token_roles(client):
+    token = client.auth.token
+    token.create_or_update_role("acceptance", allowed_policies=["acceptance"], orphan=True,
+                                renewable=False, token_explicit_max_ttl="10m")
+    equal(token.list_roles()["data"]["keys"], ["acceptance"])
+    equal(token.read_role("acceptance")["data"]["allowed_policies"], ["acceptance"])
+    made = token.create(role_name="acceptance", ttl="1h")["auth"]
+    equal((made["policies"], made["orphan"], made["renewable"], made["lease_duration"]),
+          (["acceptance"], True, False, 600))
+    refused(exceptions.InvalidRequest, token.create, role_name="acceptance", policies=["admin"])
+    token.revoke_accessor(made["accessor"])
+    token.delete_role("acceptance")
+    refused(exceptions.InvalidPath, token.read_role, "acceptance")
+
+
+def mounts(client):
+    equal(client.sys.read_mount_configuration("secret")["data"]["options"], {"version": "2"})
+    refused(exceptions.InvalidRequest, client.sys.enable_secrets_engine, "kv", path="secret")
+    refused(exceptions.VaultNotInitialized, client.sys.enable_secrets_engine, "kv", path="other")
 
 
 def main():
@@ -252,6 +369,11 @@ def main():
     tokens(client, url, authority)
     secrets(client)
     database(client, url, authority, directory, psql)
+    logins(client, url, authority)
+    certificates(client, url, authority)
+    wrapping(client, url, authority)
+    token_roles(client)
+    mounts(client)
     print("hvac is content")
 
 

@@ -27,6 +27,9 @@ package final class ControlPlane: Sendable {
     let principals = PrincipalCache()
     let lookups = LookupGate()
     let probe = DatabaseProbe()
+    let loginRecords = LoginRecords()
+    /// The keys that issuers of tokens publish.
+    let keySets: KeySets
     /// What works on leases.
     package let leaseDesk: LeaseDesk
     /// Requests that wait for agents at this moment.
@@ -48,6 +51,7 @@ package final class ControlPlane: Sendable {
         let alarms = RowAlarms(logger: surroundings.logger, metrics: surroundings.metrics)
         self.alarms = alarms
         rowGuard = keyring.rowGuard { alarms.raise($0) }
+        keySets = KeySets(surroundings, on: spine.pool.reactor)
         leaseDesk = LeaseDesk(
             settings: settings.leases,
             worker: surroundings.makeID(surroundings.now()),

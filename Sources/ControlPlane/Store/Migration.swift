@@ -44,6 +44,7 @@ package struct Migration: Equatable, Sendable {
         Migration(version: 13, name: "leases", text: PackageResources.m0013_leases_sql),
         Migration(version: 14, name: "secrets", text: PackageResources.m0014_secrets_sql),
         Migration(version: 15, name: "holders", text: PackageResources.m0015_holders_sql),
+        Migration(version: 16, name: "logins", text: PackageResources.m0016_logins_sql),
     ]
 }
 

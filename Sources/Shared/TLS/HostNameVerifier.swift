@@ -18,6 +18,19 @@ package struct HostNameVerifier: Sendable {
         self.clock = clock
     }
 
+    /// The same with the roots of a PEM text; those that cannot be read are left out, nil if all are.
+    package init?(
+        rootsPEM: [UInt8],
+        host: String,
+        clock: @escaping @Sendable () -> Timestamp
+    ) {
+        let blocks = (try? PEM.decode(rootsPEM)) ?? []
+        let roots = blocks.filter { $0.label == "CERTIFICATE" }
+            .compactMap { try? Certificate(der: $0.bytes) }
+        guard !roots.isEmpty else { return nil }
+        self.init(roots: roots, host: host, clock: clock)
+    }
+
     /// For a client context or session.
     package var verifier: PeerVerifier {
         { [self] chain in

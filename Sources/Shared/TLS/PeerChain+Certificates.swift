@@ -22,12 +22,13 @@ extension PeerChain {
 }
 
 extension PeerIdentity {
-    init(_ leaf: Certificate, name: String, notAfter: Timestamp) {
+    init(_ leaf: Certificate, name: String, notAfter: Timestamp, root: [UInt8] = []) {
         self.init(
             name: name,
             serialNumber: leaf.serialNumber,
             leafDigest: leaf.fingerprint.bytes,
-            notAfter: notAfter
+            notAfter: notAfter,
+            root: root
         )
     }
 }

@@ -46,7 +46,12 @@ package final class SVIDVerifier: Sendable {
                     )
                 }
                 return .accept(
-                    PeerIdentity(leaf, name: identity.spiffeID, notAfter: identity.notAfter)
+                    PeerIdentity(
+                        leaf,
+                        name: identity.spiffeID,
+                        notAfter: identity.notAfter,
+                        root: identity.root.bytes
+                    )
                 )
             } catch {
                 return .refuse(PeerRefusal(error))

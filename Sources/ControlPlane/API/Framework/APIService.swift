@@ -121,13 +121,14 @@ package struct APIService: Sendable {
             body: preamble.body,
             caller: caller,
             serverName: request.context.identity.serverName,
-            condition: preamble.condition
+            condition: preamble.condition,
+            certificate: request.context.identity.certificate
         )
         try await authorise(routed, route)
         routed.token = (try? request.head.fields.presentedToken()) ?? nil
-        if isVault, RequestPreamble.asksForWrapping(request.head.fields) {
-            let refusal = VaultReply.refusal(.notImplemented, [Self.noWrapping])
-            let answer = refusal.answer(requestID: caller.requestID)
+        if isVault, let lifetime = try RequestPreamble.wrapping(request.head.fields) {
+            routed.isWrapped = true
+            let answer = try await wrapped(routed, route, lifetime, path: request.head.path)
             return await render(answer, route, preamble, requestID: caller.requestID)
         }
         if let key = preamble.idempotencyKey {
@@ -137,8 +138,23 @@ package struct APIService: Sendable {
         return await render(answer, route, preamble, requestID: caller.requestID)
     }
 
-    private static let noWrapping =
-        "answers are not wrapped here yet: leave X-Vault-Wrap-TTL out to get the answer itself"
+    /// An answer in its wrapping; what has no body or is a refusal is given as it is.
+    private func wrapped(
+        _ request: RouteRequest,
+        _ route: Route,
+        _ lifetime: Duration,
+        path: String
+    ) async throws(ControlError) -> Answer {
+        let answer = try await route.operation(request)
+        let status = answer.status ?? route.status
+        guard status == .ok, answer.text == nil, answer.body.entries != nil,
+            answer.body["wrap_info"]?.entries == nil
+        else { return answer }
+        var reply = VaultReply.data(nil, mountType: "")
+        let name = path.split(separator: "/").dropFirst().joined(separator: "/")
+        reply.wrapInfo = try await services.wrap(answer.body, lifetime, name, request.caller)
+        return reply.answer(requestID: request.caller.requestID)
+    }
 
     private func authenticated(
         _ request: HTTPRequest,
@@ -163,7 +179,8 @@ package struct APIService: Sendable {
                 requestID: requestID
             )
         case .authenticated, .resource, .anyOf, .objects:
-            return try await services.authenticate(token, source, requestID)
+            let certificate = request.context.identity.certificate
+            return try await services.authenticate(token, source, requestID, certificate)
                 .during(requestID: requestID, sourceAddress: source)
         }
     }
@@ -299,5 +316,20 @@ package struct APIService: Sendable {
         guard let colon = address.lastIndex(of: ":"), address.first != "/" else { return address }
         let host = address[..<colon]
         return host.first == "[" ? String(host.dropFirst().dropLast()) : String(host)
+    }
+}
+
+extension StreamIdentity {
+    /// The workload's certificate that the handshake has verified; nil without one.
+    fileprivate var certificate: PresentedCertificate? {
+        shownCertificate.map { shown in
+            PresentedCertificate(
+                spiffeID: shown.name,
+                serialNumber: shown.serialNumber,
+                digest: shown.digest,
+                notAfter: shown.notAfter,
+                root: shown.root
+            )
+        }
     }
 }

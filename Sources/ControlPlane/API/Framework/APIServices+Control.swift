@@ -6,11 +6,12 @@ extension APIServices {
     /// What the rooms of an open control plane do for every request.
     package init(_ control: ControlPlane) {
         self.init(enrolmentServerName: "enroll.\(control.trustDomain)")
-        authenticate = { token, source, requestID async throws(ControlError) in
+        authenticate = { token, source, requestID, certificate async throws(ControlError) in
             try await control.identity.authenticate(
                 token: token?.secret,
                 sourceAddress: source,
-                requestID: requestID
+                requestID: requestID,
+                certificate: certificate
             )
         }
         recordDenial = { caller, right in
@@ -33,6 +34,9 @@ extension APIServices {
         }
         abandon = { caller, key async throws(ControlError) in
             try await control.idempotency.abandon(principal: caller.principal, key: key.text)
+        }
+        wrap = { answer, lifetime, path, caller async throws(ControlError) in
+            try await control.wrapping.wrap(answer, for: lifetime, path: path, by: caller).document
         }
         digest = Idempotency.hash
         metrics = { control.metrics.prometheusText() }

@@ -1,7 +1,7 @@
 package import Control
 package import HTTP
 import Mesh
-import Wire
+package import Wire
 
 /// What the API asks of the rooms below for every request; the wiring fills it in.
 package struct APIServices: Sendable {
@@ -43,9 +43,12 @@ package struct APIServices: Sendable {
     }
 
     /// The caller behind a token; nil is a request without one, which is refused and counted too.
+    ///
+    /// The certificate is what the connection has shown.
     package var authenticate:
-        @Sendable (PresentedToken?, _ sourceAddress: String, _ requestID: String)
-            async throws(ControlError) -> Caller
+        @Sendable (
+            PresentedToken?, _ sourceAddress: String, _ requestID: String, PresentedCertificate?
+        ) async throws(ControlError) -> Caller
     /// Puts a refused right into the audit trail.
     package var recordDenial: @Sendable (Caller, RequiredRight) async -> Void
     /// Claims the caller's key for a request with this digest, or says what happened to it.
@@ -56,6 +59,10 @@ package struct APIServices: Sendable {
         @Sendable (Caller, IdempotencyKey, StoredAnswer) async throws(ControlError) -> Void
     /// Frees the key of a claimed request that had no effect.
     package var abandon: @Sendable (Caller, IdempotencyKey) async throws(ControlError) -> Void
+    /// Keeps an answer sealed for a time, asked for by a path, and gives what opens it.
+    package var wrap:
+        @Sendable (Document, Duration, _ path: String, Caller) async throws(ControlError) ->
+            Document
     /// Waits until live agents acknowledged a revision, at most so long.
     package var waitEnforced: @Sendable (Int64, Duration) async -> Enforcement
     /// Digest of a request for its idempotency key.
@@ -71,13 +78,16 @@ package struct APIServices: Sendable {
     /// Services that refuse every caller and know nothing: each closure must be given.
     package init(enrolmentServerName: String) {
         self.enrolmentServerName = enrolmentServerName
-        authenticate = { _, _, _ throws(ControlError) in
+        authenticate = { _, _, _, _ throws(ControlError) in
             throw .unavailable(Complaint("server.starting", "the server is still starting"))
         }
         recordDenial = { _, _ in }
         claim = { _, _, _ in .claimed }
         complete = { _, _, _ in }
         abandon = { _, _ in }
+        wrap = { _, _, _, _ throws(ControlError) in
+            throw .unavailable(Complaint("server.starting", "the server is still starting"))
+        }
         waitEnforced = { revision, _ in
             Enforcement(
                 revision: revision,

@@ -27,8 +27,12 @@ package struct RouteRequest: Sendable {
     package let serverName: String?
     /// Revisions that `If-Match` admits; nil without the field.
     package let condition: Condition?
+    /// The workload's certificate that the connection has shown; nil without one.
+    package let certificate: PresentedCertificate?
     /// The token of the request, for the look-ups that answer it to whoever has shown it.
     package var token: PresentedToken?
+    /// Whether the answer is asked for in a wrapping.
+    package var isWrapped = false
     /// The claimed key of a creation that may be repeated; nil without one.
     package var creation: CreationKey?
 

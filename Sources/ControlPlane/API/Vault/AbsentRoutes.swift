@@ -14,7 +14,7 @@ enum AbsentRoutes {
     static let system: [String: String] = [
         "audit": "the audit trail is always on and not a device: read it at /v1/audit",
         "audit-hash": "the audit trail holds no hashed values: read it at /v1/audit",
-        "auth": "login methods cannot be enabled, disabled or tuned yet",
+        "auth": "login methods stand directly below auth/",
         "config": "this setting does not exist here",
         "key-status": "the keyring's state is not shown here yet",
         "mounts": "engines cannot be enabled, disabled or tuned yet: secret/ is always there",
@@ -23,18 +23,16 @@ enum AbsentRoutes {
         "remount": "engines cannot be moved",
         "rotate": "keys cannot be rotated from here yet",
         "seal": "a running server cannot be sealed yet: stop it",
-        "wrapping": "answers are not wrapped here yet",
     ]
 
     /// Why, by the name of the login method.
     static let logins: [String: String] = Dictionary(
-        uniqueKeysWithValues: ["approle", "aws", "cert", "jwt", "kubernetes", "oidc", "userpass"]
+        uniqueKeysWithValues: ["approle", "aws", "kubernetes", "oidc", "userpass"]
             .map { ($0, "the login method \($0) does not exist yet: use a token") }
     )
 
     /// Why, by what stands behind `auth/token/`.
     static let tokens: [String: String] = [
-        "roles": "token roles do not exist yet",
         "revoke-orphan": "a token ends with all below it: there is no other way yet",
         "tidy": "there is nothing to tidy",
     ]
@@ -50,7 +48,6 @@ enum AbsentRoutes {
 
     /// Why, by the engine.
     static let engines: [(root: String, reason: String)] = [
-        ("cubbyhole", "a token has no cubbyhole here yet"),
         ("identity", "entities and groups do not exist here: a token's policies are its rights"),
         ("pki", "the PKI engine does not exist yet: services get certificates from their agent"),
         ("transit", "the transit engine does not exist yet"),

@@ -25,10 +25,16 @@ package struct VaultMount: Equatable, Sendable {
             summary: "Static secrets with versions",
             options: ["version": "2"]
         ),
+        VaultMount(
+            path: "cubbyhole/",
+            type: "cubbyhole",
+            summary: "What a token keeps for itself",
+            options: [:]
+        ),
         VaultMount(path: "sys/", type: "system", summary: "The server itself", options: [:]),
     ]
 
-    /// Ways to log in.
+    /// Ways to log in that are always there.
     package static let auth = [
         VaultMount(path: "token/", type: "token", summary: "By token", options: [:])
     ]
@@ -115,13 +121,6 @@ enum MountRoutes {
                 room: room,
                 "All secrets engines"
             ) { _ throws(ControlError) in list(VaultMount.secrets) },
-            Route.vault(
-                .get,
-                "/v1/sys/auth",
-                "vaultAuthMethods",
-                room: room,
-                "All ways to log in"
-            ) { _ throws(ControlError) in list(VaultMount.auth) },
         ]
     }
 

@@ -67,10 +67,26 @@ extension RequestPreamble {
         }
     }
 
-    /// Whether the answer is asked for in a wrapping.
-    static func asksForWrapping(_ fields: HeaderFields) -> Bool {
-        guard let name = FieldName("x-vault-wrap-ttl") else { return false }
-        return fields.values(name).contains { !["", "0", "0s"].contains($0) }
+    /// For how long the answer is asked for in a wrapping; nil where it is asked for as it is.
+    ///
+    /// What cannot be read is refused: a secret that was to be wrapped is not shown open.
+    static func wrapping(_ fields: HeaderFields) throws(ControlError) -> Duration? {
+        guard let name = FieldName("x-vault-wrap-ttl") else { return nil }
+        let values = fields.values(name).filter { !["", "0", "0s"].contains($0) }
+        guard let text = values.first else { return nil }
+        guard values.count == 1, let lifetime = try? GoDuration.parse(text),
+            Wrapping.lifetimes.contains(lifetime)
+        else {
+            throw .invalid(
+                "vault.wrapping",
+                field: name.text,
+                "must be one duration from 1 s to 30 days, such as 60s"
+            )
+        }
+        if let format = FieldName("x-vault-wrap-format"), fields.contains(format) {
+            throw .invalid("vault.wrapping", field: format.text, "there is one format only")
+        }
+        return lifetime
     }
 
     private static let namespaceFields = ["x-vault-namespace"].compactMap { FieldName($0) }

@@ -34,6 +34,8 @@ package struct VaultReply: Sendable {
     package var data: Document?
     package var auth: Document?
     package var lease: Lease?
+    /// In the place of an answer that was wrapped.
+    package var wrapInfo: Document?
     /// What was done otherwise than asked, for people.
     package var warnings: [String] = []
     /// What kind of mount answers, such as `kv` or `token`.
@@ -102,7 +104,7 @@ package struct VaultReply: Sendable {
             "renewable": .bool(lease?.isRenewable ?? false),
             "lease_duration": .number(lease?.seconds ?? 0),
             "data": data ?? .null,
-            "wrap_info": .null,
+            "wrap_info": wrapInfo ?? .null,
             "warnings": warnings.isEmpty ? .null : .list(warnings),
             "auth": auth ?? .null,
             "mount_type": .string(mountType),

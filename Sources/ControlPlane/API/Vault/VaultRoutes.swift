@@ -10,9 +10,16 @@ enum VaultRoutes {
             VaultPolicyRoutes.routes(control),
             CapabilityRoutes.routes(control),
             VaultTokenRoutes.routes(control),
+            TokenRoleRoutes.routes(control),
+            SecretMountRoutes.routes(),
+            AuthMountRoutes.routes(control),
+            LoginRoutes.routes(control),
+            CertificateLoginRoutes.routes(control),
             SecretRoutes.routes(control),
             DatabaseRoutes.routes(control),
             VaultLeaseRoutes.routes(control),
+            WrappingRoutes.routes(control),
+            CubbyholeRoutes.routes(control),
             // What the lines above do not serve.
             AbsentRoutes.routes(),
         ]

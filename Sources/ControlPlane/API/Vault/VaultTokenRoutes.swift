@@ -24,12 +24,14 @@ enum VaultTokenRoutes {
             route(.post, "lookup", "Lookup", "Another token") { request throws(ControlError) in
                 let text = try VaultFields(request.body).requiredText("token")
                 let accessor = try await control.tokens.accessor(of: text)
+                try admit(request, to: accessor, control)
                 let (row, at) = try await control.tokens.look(at: accessor)
                 return token(row.lookup(id: text, at: at))
             },
             route(.post, "lookup-accessor", "LookupAccessor", "The token with an accessor") {
                 request throws(ControlError) in
                 let accessor = try VaultFields(request.body).accessor()
+                try admit(request, to: accessor, control)
                 let (row, at) = try await control.tokens.look(at: accessor)
                 return token(row.lookup(id: "", at: at))
             },
@@ -40,8 +42,12 @@ enum VaultTokenRoutes {
                 room: room,
                 "The accessors of all live tokens",
                 needs: .sudo
-            ) { _ throws(ControlError) in
-                .keys(try await control.tokens.accessors().map(\.description), mountType: "token")
+            ) { request throws(ControlError) in
+                let all = try await control.tokens.accessors().map(\.description)
+                return .keys(
+                    all.filter { !request.caller.isDenied(on: "tokens/\($0)") },
+                    mountType: "token"
+                )
             },
         ]
     }
@@ -55,6 +61,7 @@ enum VaultTokenRoutes {
             _ request: RouteRequest
         ) async throws(ControlError) -> VaultReply {
             let increment = try VaultFields(request.body).duration("increment")
+            if accessor != request.caller.accessor { try admit(request, to: accessor, control) }
             return granted(
                 try await control.tokens.renew(
                     accessor,
@@ -97,10 +104,9 @@ enum VaultTokenRoutes {
             route(.post, "revoke", "Revoke", "End another token and all below it") {
                 request throws(ControlError) in
                 let text = try VaultFields(request.body).requiredText("token")
-                try await control.tokens.revoke(
-                    control.tokens.accessor(of: text),
-                    by: request.caller
-                )
+                let accessor = try await control.tokens.accessor(of: text)
+                try admit(request, to: accessor, control)
+                try await control.tokens.revoke(accessor, by: request.caller)
                 return .nothing
             },
             route(
@@ -109,10 +115,9 @@ enum VaultTokenRoutes {
                 "RevokeAccessor",
                 "End the token with an accessor and all below it"
             ) { request throws(ControlError) in
-                try await control.tokens.revoke(
-                    VaultFields(request.body).accessor(),
-                    by: request.caller
-                )
+                let accessor = try VaultFields(request.body).accessor()
+                try admit(request, to: accessor, control)
+                try await control.tokens.revoke(accessor, by: request.caller)
                 return .nothing
             },
         ]
@@ -148,7 +153,7 @@ enum VaultTokenRoutes {
         ]
     }
 
-    private static func wanted(_ request: RouteRequest) throws(ControlError) -> ChildTokenRequest {
+    static func wanted(_ request: RouteRequest) throws(ControlError) -> ChildTokenRequest {
         let fields = VaultFields(request.body)
         try refuseAbsent(fields)
         var wanted = ChildTokenRequest()
@@ -223,9 +228,21 @@ enum VaultTokenRoutes {
         return accessor
     }
 
+    /// Refuses whoever is denied the token by its native path, whichever way it is named.
+    private static func admit(
+        _ request: RouteRequest,
+        to accessor: UUIDv7,
+        _ control: ControlPlane
+    ) throws(ControlError) {
+        let path = "tokens/\(accessor)"
+        guard request.caller.isDenied(on: path) else { return }
+        control.identity.recordDenial(of: request.caller, .read, on: path)
+        throw .forbidden(Complaint("access.denied", "\(path) is denied"))
+    }
+
     private static func token(_ data: Document) -> VaultReply { .data(data, mountType: "token") }
 
-    private static func granted(_ token: GrantedToken, _ text: String) -> VaultReply {
+    static func granted(_ token: GrantedToken, _ text: String) -> VaultReply {
         var reply = VaultReply.data(nil, mountType: "token")
         reply.auth = token.auth(text)
         reply.warnings = token.warnings

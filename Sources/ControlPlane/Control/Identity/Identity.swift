@@ -1,3 +1,4 @@
+import Crypto
 package import Mesh
 import Observability
 import Store
@@ -11,12 +12,14 @@ package struct Identity: Sendable {
 
     /// The caller who shows a token; the database's clock decides about its end.
     ///
-    /// `token` is nil when the request holds no credential. Refusals are counted per source and
+    /// `token` is nil when the request holds no credential; `certificate` is what the connection has shown,
+    /// which counts for tokens that are bound to it and for nothing else. Refusals are counted per source and
     /// minute; nobody is ever locked out for the wrong tokens of others.
     package func authenticate(
         token: String?,
         sourceAddress: String,
-        requestID: String
+        requestID: String,
+        certificate: PresentedCertificate? = nil
     ) async throws(ControlError) -> Caller {
         guard let token else { throw refusal(.missing, sourceAddress) }
         guard let secret = TokenText.secret(of: token) else {
@@ -59,9 +62,16 @@ package struct Identity: Sendable {
             guard Self.mayCome(from: sourceAddress, traits.boundCIDRs) else {
                 throw refusal(.elsewhere, sourceAddress)
             }
+            if let bound = traits.certificate {
+                guard try await isShown(bound, certificate) else {
+                    throw refusal(.certificate, sourceAddress)
+                }
+            }
             if traits.usesLeft != nil { try await use(row, sourceAddress) }
-            // What is bound to an address or to a number of uses is looked at each time.
-            if traits.usesLeft != nil || !traits.boundCIDRs.isEmpty { return caller }
+            // What is bound to an address, a certificate or a number of uses is looked at each time.
+            if traits.usesLeft != nil || !traits.boundCIDRs.isEmpty || traits.certificate != nil {
+                return caller
+            }
         }
         let lifetime = min(PrincipalCache.lifetime, row.expiresAt.duration(since: now))
         control.principals.insert(
@@ -73,7 +83,21 @@ package struct Identity: Sendable {
         return caller
     }
 
-    private static func mayCome(from source: String, _ ranges: [String]) -> Bool {
+    /// Whether a connection has shown the certificate of a thumbprint, and it still stands.
+    private func isShown(
+        _ thumbprint: String,
+        _ certificate: PresentedCertificate?
+    ) async throws(ControlError) -> Bool {
+        guard let certificate,
+            constantTimeEquals(Array(certificate.thumbprint.utf8), Array(thumbprint.utf8))
+        else { return false }
+        return try await control.read { database in
+            let now = try await ServerRepository.time(in: database)
+            return try await certificate.isStanding(at: now, in: database)
+        }
+    }
+
+    static func mayCome(from source: String, _ ranges: [String]) -> Bool {
         if ranges.isEmpty { return true }
         guard let address = try? IPAddress(source) else { return false }
         return ranges.contains { text in
@@ -140,7 +164,7 @@ package struct Identity: Sendable {
 
     /// Why nobody could be recognised.
     private enum Refusal: String {
-        case missing, malformed, unknown, expired, revoked, elsewhere
+        case missing, malformed, unknown, expired, revoked, elsewhere, certificate
 
         var complaint: Complaint {
             switch self {
@@ -154,6 +178,11 @@ package struct Identity: Sendable {
             case .unknown: Complaint("token.unknown", "the token is unknown: ask for a new one")
             case .expired: Complaint("token.expired", "the token has expired: ask for a new one")
             case .revoked: Complaint("token.revoked", "the token was revoked: ask for a new one")
+            case .certificate:
+                Complaint(
+                    "token.certificate",
+                    "the token counts only together with the certificate that it was made for"
+                )
             case .elsewhere:
                 Complaint("token.elsewhere", "the token may not be used from this address")
             }

@@ -24,6 +24,8 @@ package struct ChildTokenRequest: Equatable, Sendable {
     package var isOrphan = false
     /// The path that makes it.
     package var path = "auth/token/create"
+    /// The role by which it is made; nil for none.
+    package var role: String?
 
     package init() {}
 
@@ -88,8 +90,14 @@ extension Tokens {
             try await ClusterRepository.lockIdentity(in: act.database)
             let maker = try await liveMaker(caller, act)
             var warnings: [String] = []
+            let (request, vetted) = try await control.tokenRoles.applied(
+                to: request,
+                &warnings,
+                act
+            )
             let names = try policyNames(request, maker, &warnings)
-            try await checkGrant(names, by: caller, act)
+            try await control.tokenRoles.check(names, for: request, act)
+            try await checkGrant(names.filter { !vetted.contains($0) }, by: caller, act)
             let traits = try await traits(request, maker, act, &warnings)
             let row = TokenRow(
                 accessor: accessor,
@@ -212,11 +220,13 @@ extension Tokens {
         guard caller.accessor != nil else { return }
         let maker = try await liveMaker(caller, act)
         _ = try await liveAncestors(of: maker, act)
-        guard maker.traits?.parent == nil, maker.traits?.boundCIDRs.isEmpty ?? true else {
+        guard maker.traits?.parent == nil, maker.traits?.boundCIDRs.isEmpty ?? true,
+            maker.traits?.certificate == nil
+        else {
             throw ControlError.forbidden(
                 Complaint(
                     "token.bounded",
-                    "a token with a parent or bound addresses makes children of its own, by"
+                    "a token with a parent or a bound makes children of its own, by"
                         + " auth/token/create, and no token that stands alone"
                 )
             )
@@ -304,7 +314,8 @@ extension Tokens {
             usesLeft: request.uses > 0 ? request.uses : nil,
             boundCIDRs: try ranges(request.boundCIDRs, within: maker.traits?.boundCIDRs ?? []),
             meta: request.meta,
-            path: request.path
+            path: request.path,
+            certificate: maker.traits?.certificate
         )
     }
 

@@ -121,6 +121,7 @@ extension TokenRow {
             "orphan": .bool(traits?.parent == nil),
             "renewable": .bool(traits?.isRenewable ?? false),
             "bound_cidrs": (traits?.boundCIDRs).flatMap { $0.isEmpty ? nil : .list($0) },
+            "bound_certificate": (traits?.certificate).map { .string($0) },
             "type": "service",
         ])
     }

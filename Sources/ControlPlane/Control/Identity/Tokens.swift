@@ -141,6 +141,7 @@ package struct Tokens: Sendable {
             row.revokedAt = act.at
             try await TokenRepository.update(row, guardedBy: control.rowGuard, in: act.database)
             try await endLeases(of: accessor, act)
+            try await CubbyholeRepository.empty(of: accessor, in: act.database)
             // Those of all below it are ended too, of which the rows may be too many for one commit.
             for child in below { try await end(child, because: "parent_revoked", caller, act) }
             act.describe(Self.summary(row))
@@ -213,7 +214,7 @@ package struct Tokens: Sendable {
     }
 
     /// What a token leased ends with it, and what those below it leased.
-    private func endLeases(of accessor: UUIDv7, _ act: AuditedTransaction) async throws {
+    func endLeases(of accessor: UUIDv7, _ act: AuditedTransaction) async throws {
         _ = try await LeaseRepository.requestRevocation(
             of: .tokens(below: accessor),
             because: "token_revoked",
@@ -222,7 +223,7 @@ package struct Tokens: Sendable {
     }
 
     /// Ends one more token in the same commit, with a record of its own.
-    private func end(
+    func end(
         _ token: TokenRow,
         because reason: String,
         _ caller: Caller,
@@ -231,6 +232,7 @@ package struct Tokens: Sendable {
         var token = token
         token.revokedAt = act.at
         try await TokenRepository.update(token, guardedBy: control.rowGuard, in: act.database)
+        try await CubbyholeRepository.empty(of: token.accessor, in: act.database)
         act.audit(
             caller.entry(
                 action: "token.revoke",

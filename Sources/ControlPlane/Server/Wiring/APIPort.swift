@@ -63,6 +63,7 @@ enum APIPort {
         on address: SocketAddress,
         reactor: Reactor,
         certificates: ServerCertificates,
+        workloads: CurrentSVIDVerifier,
         api: APIService,
         logger: Logger
     ) async throws(StartFailure) -> HTTPServer {
@@ -70,10 +71,10 @@ enum APIPort {
             let context = try TLSContext(
                 server: TLSServerConfiguration(
                     credentials: { certificates.apiCredentials(for: $0) },
-                    clientCertificate: .none,
-                    verifier: { _ in
-                        .refuse(PeerRefusal(.badCertificate, reason: "no certificate is asked for"))
-                    },
+                    // A workload may show who it is, for logins and tokens that are bound to that. What does
+                    // not verify ends the handshake and is nobody.
+                    clientCertificate: .optional,
+                    verifier: { workloads.current($0) },
                     applicationProtocols: ["http/1.1"],
                     signatures: .ecdsaOrRSA
                 )

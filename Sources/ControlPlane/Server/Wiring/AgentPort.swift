@@ -61,7 +61,7 @@ enum AgentPort {
         distribution: Distribution,
         logger: Logger
     ) async throws(StartFailure) -> StreamServer {
-        let verifier = AgentVerifier(authority, trustDomain)
+        let verifier = CurrentSVIDVerifier(authority, trustDomain, below: "agent")
         var limits = ConnectionLimits()
         limits.connectionCountMax = ServerProcess.descriptorLimit * 11 / 16
         limits.connectionsPerSourceMax = connectionsPerSourceMax
@@ -100,34 +100,5 @@ enum AgentPort {
         } catch {
             throw .work("the agents' port \(address): \(error)")
         }
-    }
-}
-
-/// Verifies agents against the roots that are trusted at this moment.
-private final class AgentVerifier: Sendable {
-    private let authority: Authority
-    private let trustDomain: TrustDomain
-    private let made: Mutex<(roots: [Certificate], verifier: SVIDVerifier)?> = Mutex(nil)
-
-    init(_ authority: Authority, _ trustDomain: TrustDomain) {
-        self.authority = authority
-        self.trustDomain = trustDomain
-    }
-
-    func current(_ chain: PeerChain) -> PeerVerdict {
-        let roots = authority.roots
-        let verifier = made.withLock { made in
-            if let made, made.roots == roots { return made.verifier }
-            let agents = "spiffe://\(trustDomain)/agent/"
-            let verifier = SVIDVerifier(
-                trustDomain: trustDomain.text,
-                roots: roots,
-                clock: { Console.now },
-                accepts: { id, _ in id.hasPrefix(agents) }
-            )
-            made = (roots, verifier)
-            return verifier
-        }
-        return verifier.verifier(chain)
     }
 }

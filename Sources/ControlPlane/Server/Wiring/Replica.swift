@@ -124,6 +124,7 @@ final class Replica: Sendable {
             on: configuration.apiAddress,
             reactor: reactor,
             certificates: certificates,
+            workloads: CurrentSVIDVerifier(authority, control.trustDomain, below: "ns"),
             api: APIService(table, services: services),
             logger: logger
         )

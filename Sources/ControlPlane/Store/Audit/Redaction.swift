@@ -10,7 +10,7 @@ package enum Redaction {
     /// What stands in the place of a credential.
     package static let mark = "[redacted]"
 
-    private static let tokenPrefixes = ["tp.", "tpj1.", "hvs.", "hvb.", "s."]
+    private static let tokenPrefixes = ["tp.", "tpw.", "tpj1.", "hvs.", "hvb.", "s.", "eyJ"]
     /// A prefix alone is no secret, nor is a short word such as `s.internal`.
     private static let tokenBytesMin = 20
     private static let secretWords: Set<String> = [

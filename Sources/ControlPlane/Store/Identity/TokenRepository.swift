@@ -231,6 +231,26 @@ package enum TokenRepository {
         return try authentic(rows, rowGuard)
     }
 
+    /// The most tokens of a login that end in one commit.
+    package static let loginTokensMax = 256
+
+    /// Live tokens that a path made, locked until the transaction ends.
+    package static func lockLive(
+        madeAt path: String,
+        at now: Timestamp,
+        guardedBy rowGuard: RowGuard,
+        in transaction: PostgresTransaction
+    ) async throws(PostgresError) -> [TokenRow] {
+        let rows = try await transaction.query(
+            """
+            \(fragment: columns)
+            WHERE revoked_at IS NULL AND expires_at > \(now) AND traits ->> 'path' = \(path)
+            ORDER BY accessor LIMIT \(loginTokensMax) FOR UPDATE OF tokens
+            """
+        )
+        return try authentic(rows, rowGuard)
+    }
+
     private static func traits(of token: TokenRow) -> JSONText? {
         token.traits.map {
             JSONText(String(decoding: JSON.canonical($0.document), as: UTF8.self))

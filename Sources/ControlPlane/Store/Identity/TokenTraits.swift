@@ -20,6 +20,8 @@ package struct TokenTraits: Equatable, Sendable {
     package let meta: [String: String]
     /// The path that made it, such as `auth/token/create`.
     package let path: String
+    /// SHA-256 of the certificate without which it counts for nothing, in hexadecimal; nil for none.
+    package let certificate: String?
 
     package init(
         parent: UUIDv7?,
@@ -30,8 +32,10 @@ package struct TokenTraits: Equatable, Sendable {
         usesLeft: Int64?,
         boundCIDRs: [String],
         meta: [String: String],
-        path: String
+        path: String,
+        certificate: String? = nil
     ) {
+        self.certificate = certificate
         self.parent = parent
         self.isRenewable = isRenewable
         self.lifetimeSeconds = lifetimeSeconds
@@ -54,6 +58,8 @@ package struct TokenTraits: Equatable, Sendable {
             "bound_cidrs": .list(boundCIDRs),
             "meta": .map(meta),
             "path": .string(path),
+            // Left out where there is none, so that the MAC of other tokens is what it was.
+            "certificate": certificate.map { .string($0) },
         ])
     }
 
@@ -78,7 +84,8 @@ package struct TokenTraits: Equatable, Sendable {
             usesLeft: document["uses_left"]?.integer,
             boundCIDRs: ranges.compactMap(\.text),
             meta: Dictionary(meta.map { ($0.key, $0.value.text ?? "") }) { first, _ in first },
-            path: path
+            path: path,
+            certificate: document["certificate"]?.text
         )
         guard self.document == document else { return nil }
     }

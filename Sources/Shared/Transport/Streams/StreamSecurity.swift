@@ -1,4 +1,5 @@
 package import TLS
+package import Wire
 
 /// How a stream is protected.
 package enum StreamSecurity: Sendable {
@@ -44,6 +45,32 @@ package struct StreamIdentity: Equatable, Sendable {
 
     /// The identity of a plain stream.
     package init() {}
+
+    /// What a verified certificate says, for rooms that know nothing of TLS.
+    package struct ShownCertificate: Equatable, Sendable {
+        /// A SPIFFE id, or the DNS name that was verified.
+        package let name: String
+        /// Big-endian.
+        package let serialNumber: [UInt8]
+        /// SHA-256 of its DER.
+        package let digest: [UInt8]
+        package let notAfter: Timestamp
+        /// SHA-256 of the root that it was verified under.
+        package let root: [UInt8]
+    }
+
+    /// The peer's certificate; nil without one.
+    package var shownCertificate: ShownCertificate? {
+        peer.map { peer in
+            ShownCertificate(
+                name: peer.name,
+                serialNumber: peer.serialNumber,
+                digest: peer.leafDigest,
+                notAfter: peer.notAfter,
+                root: peer.root
+            )
+        }
+    }
 
     init(_ session: TLSSession) {
         peer = session.peer

@@ -1,0 +1,253 @@
+import Control
+import HTTP
+import Mesh
+import Wire
+
+/// Logins below `auth/`: what is mounted there decides what a path means.
+enum LoginRoutes {
+    static let room = "vault logins"
+    /// A token and what is around it.
+    private static let loginByteCountMax = 32 * 1024
+
+    static func routes(_ control: ControlPlane) -> [Route] {
+        [login(control)] + configuration(control) + roles(control)
+    }
+
+    // MARK: Login
+
+    private static func login(_ control: ControlPlane) -> Route {
+        var route = Route.vault(
+            .post,
+            "/v1/auth/{mount}/login",
+            "vaultLogin",
+            room: room,
+            "Log in: `role` and `jwt`, or the certificate of the connection",
+            // A login brings its credential in the body, so nobody is asked for a token.
+            needs: .open
+        ) { request throws(ControlError) in
+            let mount = request.capture("mount")
+            return try await orAbsent(mount) { () async throws(ControlError) in
+                try AuthMounts.check(path: mount)
+                guard let found = try await control.authMounts.find(mount) else {
+                    throw .notFound(Complaint("auth.no_mount", "nothing is mounted there"))
+                }
+                let made = try await made(request, found, control)
+                var reply = VaultReply.data(nil, mountType: found.method.rawValue)
+                reply.auth = made.auth(made.text)
+                return reply
+            }
+        }
+        route.bodyByteCountMax = loginByteCountMax
+        return route
+    }
+
+    private static func made(
+        _ request: RouteRequest,
+        _ mount: AuthMount,
+        _ control: ControlPlane
+    ) async throws(ControlError) -> GrantedToken {
+        let fields = VaultFields(request.body)
+        switch mount.method {
+        case .jwt:
+            return try await control.jwtLogins.logIn(
+                try fields.requiredText("jwt"),
+                role: try fields.text("role"),
+                at: mount.path,
+                by: request.caller
+            )
+        case .cert:
+            return try await control.certificateLogins.logIn(
+                with: request.certificate,
+                role: try fields.text("name"),
+                at: mount.path,
+                by: request.caller
+            )
+        }
+    }
+
+    /// Says of a login method that does not exist yet that it does not, instead of 404.
+    static func orAbsent(
+        _ mount: String,
+        _ body: () async throws(ControlError) -> VaultReply
+    ) async throws(ControlError) -> VaultReply {
+        do throws(ControlError) {
+            return try await body()
+        } catch {
+            guard error.code == "auth.no_mount", let reason = AbsentRoutes.logins[mount] else {
+                throw error
+            }
+            return .refusal(.notImplemented, [reason])
+        }
+    }
+
+    // MARK: Configuration
+
+    private static func configuration(_ control: ControlPlane) -> [Route] {
+        [
+            Route.vault(
+                .get,
+                "/v1/auth/{mount}/config",
+                "vaultReadLoginConfig",
+                room: room,
+                "How the tokens of a login are verified"
+            ) { request throws(ControlError) in
+                let mount = request.capture("mount")
+                return try await orAbsent(mount) { () async throws(ControlError) in
+                    guard let found = try await control.jwtLogins.configuration(mount) else {
+                        throw .notFound(Complaint("auth.not_found", "it is not configured"))
+                    }
+                    return .data(show(found), mountType: "jwt")
+                }
+            },
+            Route.vault(
+                .post,
+                "/v1/auth/{mount}/config",
+                "vaultWriteLoginConfig",
+                room: room,
+                "Say how the tokens of a login are verified"
+            ) { request throws(ControlError) in
+                let mount = request.capture("mount")
+                return try await orAbsent(mount) { () async throws(ControlError) in
+                    let wanted = try wanted(VaultFields(request.body))
+                    if wanted.allowsPrivateAddresses,
+                        !request.caller.may(.sudo, on: "auth/\(mount)/config")
+                    {
+                        throw .forbidden(
+                            Complaint(
+                                "auth.private_address",
+                                "jwks_private_addresses needs sudo on auth/\(mount)/config"
+                            )
+                        )
+                    }
+                    try await control.jwtLogins.configure(mount, wanted, by: request.caller)
+                    return .nothing
+                }
+            },
+        ]
+    }
+
+    private static func wanted(_ fields: VaultFields) throws(ControlError) -> JWTConfiguration {
+        for name in ["oidc_discovery_url", "oidc_client_id", "oidc_client_secret"] {
+            guard try fields.text(name)?.isEmpty ?? true else {
+                throw VaultFields.wrong(name, "discovery does not exist here yet: use jwks_url")
+            }
+        }
+        var wanted = JWTConfiguration()
+        wanted.publicKeys = try fields.texts("jwt_validation_pubkeys") ?? []
+        if let text = fields.value("jwks")?.text {
+            do {
+                wanted.jwks = try JSON.parse(text, source: "jwks", limits: .request)
+            } catch {
+                throw VaultFields.wrong("jwks", error.description)
+            }
+        } else {
+            wanted.jwks = try fields.map("jwks")
+        }
+        wanted.jwksURL = try fields.text("jwks_url") ?? ""
+        wanted.jwksCAPEM = try fields.text("jwks_ca_pem") ?? ""
+        wanted.allowsPrivateAddresses = try fields.flag("jwks_private_addresses") ?? false
+        wanted.boundIssuer = try fields.text("bound_issuer") ?? ""
+        wanted.algorithms = try algorithms(fields)
+        wanted.defaultRole = try fields.text("default_role") ?? ""
+        if !wanted.defaultRole.isEmpty { try AuthMounts.check(name: wanted.defaultRole) }
+        return wanted
+    }
+
+    private static func algorithms(_ fields: VaultFields) throws(ControlError) -> [String] {
+        let names = try fields.texts("jwt_supported_algs") ?? []
+        guard names.allSatisfy(JWTConfiguration.mayName) else {
+            throw VaultFields.wrong(
+                "jwt_supported_algs",
+                "must name algorithms of RS256 to RS512, PS256 to PS512, ES256 to ES512, and EdDSA"
+            )
+        }
+        return names
+    }
+
+    private static func show(_ found: JWTConfiguration) -> Document {
+        .fields([
+            "bound_issuer": .string(found.boundIssuer),
+            "default_role": .string(found.defaultRole),
+            "jwks": found.jwks ?? .null,
+            "jwks_ca_pem": .string(found.jwksCAPEM),
+            "jwks_private_addresses": .bool(found.allowsPrivateAddresses),
+            "jwks_url": .string(found.jwksURL),
+            "jwt_supported_algs": .list(found.algorithms),
+            "jwt_validation_pubkeys": .list(found.publicKeys),
+            "oidc_client_id": "",
+            "oidc_discovery_ca_pem": "",
+            "oidc_discovery_url": "",
+            "provider_config": .fields([:]),
+        ])
+    }
+
+    // MARK: Roles
+
+    private static func roles(_ control: ControlPlane) -> [Route] {
+        [
+            Route.vault(
+                .list,
+                "/v1/auth/{mount}/role",
+                "vaultListLoginRoles",
+                room: room,
+                "The names of the roles of a login"
+            ) { request throws(ControlError) in
+                let mount = request.capture("mount")
+                return try await orAbsent(mount) { () async throws(ControlError) in
+                    .keys(try await control.jwtLogins.roles(mount), mountType: "jwt")
+                }
+            },
+            Route.vault(
+                .get,
+                "/v1/auth/{mount}/role/{role}",
+                "vaultReadLoginRole",
+                room: room,
+                "One role of a login"
+            ) { request throws(ControlError) in
+                let mount = request.capture("mount")
+                return try await orAbsent(mount) { () async throws(ControlError) in
+                    let role = try await control.jwtLogins.role(request.capture("role"), at: mount)
+                    guard let role else {
+                        throw .notFound(Complaint("auth.not_found", "there is no such role"))
+                    }
+                    return .data(JWTRoleFields.show(role), mountType: "jwt")
+                }
+            },
+            Route.vault(
+                .post,
+                "/v1/auth/{mount}/role/{role}",
+                "vaultWriteLoginRole",
+                room: room,
+                "Say what a token must say for a login, and what the login gives"
+            ) { request throws(ControlError) in
+                let mount = request.capture("mount")
+                return try await orAbsent(mount) { () async throws(ControlError) in
+                    try await control.jwtLogins.put(
+                        JWTRoleFields.read(VaultFields(request.body)),
+                        named: request.capture("role"),
+                        at: mount,
+                        by: request.caller
+                    )
+                    return .nothing
+                }
+            },
+            Route.vault(
+                .delete,
+                "/v1/auth/{mount}/role/{role}",
+                "vaultDeleteLoginRole",
+                room: room,
+                "Remove a role; tokens that it gave live on"
+            ) { request throws(ControlError) in
+                let mount = request.capture("mount")
+                return try await orAbsent(mount) { () async throws(ControlError) in
+                    try await control.jwtLogins.removeRole(
+                        request.capture("role"),
+                        at: mount,
+                        by: request.caller
+                    )
+                    return .nothing
+                }
+            },
+        ]
+    }
+}

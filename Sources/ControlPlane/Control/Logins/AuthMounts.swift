@@ -1,0 +1,358 @@
+package import Store
+import Wire
+
+/// What kinds of logins there are.
+package enum AuthMethod: String, Sendable, Hashable, CaseIterable {
+    case jwt
+    case cert
+}
+
+/// One way to log in, mounted below `auth/`.
+package struct AuthMount: Equatable, Sendable {
+    /// Without slashes, such as `jwt`.
+    package let path: String
+    package let method: AuthMethod
+    package let summary: String
+    /// In seconds; zero for none of its own.
+    package let defaultLifetimeSeconds: Int64
+    package let maxLifetimeSeconds: Int64
+    package let accessor: String
+
+    package init(
+        path: String,
+        method: AuthMethod,
+        summary: String,
+        defaultLifetimeSeconds: Int64 = 0,
+        maxLifetimeSeconds: Int64 = 0,
+        accessor: String = ""
+    ) {
+        self.path = path
+        self.method = method
+        self.summary = summary
+        self.defaultLifetimeSeconds = defaultLifetimeSeconds
+        self.maxLifetimeSeconds = maxLifetimeSeconds
+        self.accessor = accessor
+    }
+
+    var document: Document {
+        .fields([
+            "type": .string(method.rawValue),
+            "description": .string(summary),
+            "default_lease_ttl": .number(defaultLifetimeSeconds),
+            "max_lease_ttl": .number(maxLifetimeSeconds),
+            "accessor": .string(accessor),
+        ])
+    }
+
+    /// Nil for what no server wrote.
+    init?(_ row: AuthEntryRow) {
+        let prefix = "auth/"
+        guard row.kind == .mount, row.path.hasPrefix(prefix),
+            let method = row.document["type"]?.text.flatMap(AuthMethod.init(rawValue:)),
+            let summary = row.document["description"]?.text,
+            let lifetime = row.document["default_lease_ttl"]?.integer,
+            let longest = row.document["max_lease_ttl"]?.integer,
+            let accessor = row.document["accessor"]?.text
+        else { return nil }
+        self.init(
+            path: String(row.path.dropFirst(prefix.count)),
+            method: method,
+            summary: summary,
+            defaultLifetimeSeconds: lifetime,
+            maxLifetimeSeconds: longest,
+            accessor: accessor
+        )
+    }
+}
+
+/// Which ways to log in there are, and what stands below them.
+package struct AuthMounts: Sendable {
+    package static let pathBytesMax = 64
+    package static let nameBytesMax = 128
+    package static let summaryBytesMax = 512
+    /// The longest entry that an audit record repeats.
+    private static let entryShownBytesMax = 2_048
+    /// The most ways to log in.
+    package static let mountsMax = 64
+
+    let control: ControlPlane
+
+    init(_ control: ControlPlane) { self.control = control }
+
+    /// Refuses what cannot be the path of a mount: it is one segment, and `token` is taken.
+    package static func check(path: String) throws(ControlError) {
+        let isPlain = path.utf8.allSatisfy { byte in
+            switch byte {
+            case 0x30...0x39, 0x61...0x7A, 0x2D, 0x5F: true
+            default: false
+            }
+        }
+        guard isPlain, (1...pathBytesMax).contains(path.utf8.count), path != "token" else {
+            throw .invalid(
+                "auth.path",
+                field: "path",
+                "must be 1 to \(pathBytesMax) of a-z, 0-9, - and _, and not token"
+            )
+        }
+    }
+
+    /// Refuses what cannot be the name of a role.
+    package static func check(name: String) throws(ControlError) {
+        guard (1...nameBytesMax).contains(name.utf8.count), Text.isPrintableASCII(name),
+            !name.utf8.contains(UInt8(ascii: "/"))
+        else {
+            throw .invalid(
+                "auth.name",
+                field: "name",
+                "must be 1 to \(nameBytesMax) printable characters without a slash"
+            )
+        }
+    }
+
+    // MARK: Mounts
+
+    /// All of them, by path.
+    package func list() async throws(ControlError) -> [AuthMount] {
+        try await control.read { database in
+            try await AuthEntryRepository.list(
+                below: "auth/",
+                kind: .mount,
+                guardedBy: control.rowGuard,
+                in: database
+            ).compactMap(AuthMount.init)
+        }
+    }
+
+    /// One of them; nil if there is none.
+    package func find(_ path: String) async throws(ControlError) -> AuthMount? {
+        try await control.read { database in
+            try await AuthEntryRepository.find(
+                ["auth/\(path)"],
+                guardedBy: control.rowGuard,
+                in: database
+            ).first.flatMap(AuthMount.init)
+        }
+    }
+
+    /// One of them that must be there and of a kind.
+    package func require(
+        _ path: String,
+        _ method: AuthMethod
+    ) async throws(ControlError) -> AuthMount {
+        guard let mount = try await find(path), mount.method == method else {
+            throw Self.absent(path)
+        }
+        return mount
+    }
+
+    /// Makes one; refused where there is one already.
+    package func enable(
+        _ mount: AuthMount,
+        by caller: Caller
+    ) async throws(ControlError) {
+        try Self.check(path: mount.path)
+        try Self.check(mount)
+        let accessor = "auth_\(mount.method.rawValue)_\(control.makeID())"
+        let made = AuthMount(
+            path: mount.path,
+            method: mount.method,
+            summary: mount.summary,
+            defaultLifetimeSeconds: mount.defaultLifetimeSeconds,
+            maxLifetimeSeconds: mount.maxLifetimeSeconds,
+            accessor: accessor
+        )
+        try await put("auth/\(mount.path)", .mount, made.document, by: caller) { old, act in
+            guard old == nil else {
+                throw ControlError.invalid(
+                    "auth.path_in_use",
+                    field: "path",
+                    "path is already in use at \(mount.path)/"
+                )
+            }
+            let others = try await AuthEntryRepository.list(
+                below: "auth/",
+                kind: .mount,
+                guardedBy: control.rowGuard,
+                in: act.database
+            )
+            guard others.count < Self.mountsMax else {
+                throw ControlError.invalid(
+                    "auth.too_many",
+                    field: "path",
+                    "there are \(Self.mountsMax) ways to log in already"
+                )
+            }
+        }
+    }
+
+    /// Changes the summary and the lifetimes of one.
+    package func tune(
+        _ path: String,
+        by caller: Caller,
+        _ change: @Sendable (AuthMount) -> AuthMount
+    ) async throws(ControlError) {
+        guard let mount = try await find(path) else { throw Self.absent(path) }
+        let changed = change(mount)
+        try Self.check(changed)
+        try await put("auth/\(path)", .mount, changed.document, by: caller) { old, _ in
+            guard old?.document == mount.document else { throw Self.changed }
+        }
+    }
+
+    /// Removes one with everything below it; the tokens that it gave end.
+    package func disable(_ path: String, by caller: Caller) async throws(ControlError) {
+        let prefix = "auth/\(path)"
+        try await control.act(caller, action: "auth.delete", resource: prefix) { act in
+            try await ClusterRepository.lockIdentity(in: act.database)
+            let found = try await AuthEntryRepository.find(
+                [prefix],
+                guardedBy: control.rowGuard,
+                in: act.database
+            ).first
+            guard let found, found.kind == .mount else {
+                act.conclude(outcome: "unchanged")
+                return
+            }
+            let below = try await AuthEntryRepository.list(
+                below: "\(prefix)/",
+                guardedBy: control.rowGuard,
+                in: act.database
+            )
+            for entry in below {
+                _ = try await AuthEntryRepository.delete(entry.path, in: act.database)
+                var record = caller.entry(action: "auth.delete", resource: entry.path)
+                record.detail = ["version": .number(entry.version + 1)]
+                act.audit(record)
+            }
+            _ = try await AuthEntryRepository.delete(prefix, in: act.database)
+            act.describe(["version": .number(found.version + 1)])
+        }
+        // Nobody gets another one since the commit above; a crash in between leaves them to their end.
+        while try await control.tokens.revokeSome(madeAt: "\(prefix)/login", by: caller) {}
+    }
+
+    // MARK: Entries
+
+    /// One entry below a mount, as it is stored.
+    package func entry(
+        _ path: String,
+        _ kind: AuthEntryRow.Kind
+    ) async throws(ControlError) -> AuthEntryRow? {
+        try await control.read { database in
+            try await AuthEntryRepository.find(
+                [path],
+                guardedBy: control.rowGuard,
+                in: database
+            ).first { $0.kind == kind }
+        }
+    }
+
+    /// The last segments of the entries below a path that ends in a slash.
+    package func names(below prefix: String) async throws(ControlError) -> [String] {
+        try await control.read { database in
+            try await AuthEntryRepository.list(
+                below: prefix,
+                guardedBy: control.rowGuard,
+                in: database
+            ).map { String($0.path.dropFirst(prefix.count)) }
+        }
+    }
+
+    /// Removes an entry; one that is not there is removed.
+    package func remove(_ path: String, by caller: Caller) async throws(ControlError) {
+        try await control.act(caller, action: "auth.delete", resource: path) { act in
+            try await ClusterRepository.lockIdentity(in: act.database)
+            let found = try await AuthEntryRepository.find(
+                [path],
+                guardedBy: control.rowGuard,
+                in: act.database
+            ).first
+            guard let found, try await AuthEntryRepository.delete(path, in: act.database) else {
+                act.conclude(outcome: "unchanged")
+                return
+            }
+            act.describe(["version": .number(found.version + 1)])
+        }
+    }
+
+    /// Stores an entry; `check` sees the old one within the transaction.
+    func put(
+        _ path: String,
+        _ kind: AuthEntryRow.Kind,
+        _ document: Document,
+        by caller: Caller,
+        check: (AuthEntryRow?, AuditedTransaction) async throws -> Void
+    ) async throws(ControlError) {
+        try await control.act(caller, action: "auth.put", resource: path) { act in
+            try await ClusterRepository.lockIdentity(in: act.database)
+            let old = try await AuthEntryRepository.find(
+                [path],
+                guardedBy: control.rowGuard,
+                in: act.database
+            ).first
+            try await check(old, act)
+            let last = try await AuthEntryRepository.lastVersion(of: path, in: act.database)
+            let row = AuthEntryRow(
+                path: path,
+                kind: kind,
+                document: document,
+                version: max(old?.version ?? 0, last) + 1,
+                createdAt: old?.createdAt ?? act.at,
+                updatedAt: act.at,
+                createdBy: old?.createdBy ?? caller.principal
+            )
+            try await AuthEntryRepository.put(row, guardedBy: control.rowGuard, in: act.database)
+            // The version must be in the record, whatever else does not fit.
+            let isShort = JSON.canonical(document).count <= Self.entryShownBytesMax
+            var detail = Document.fields([
+                "version": .number(row.version), "kind": .string(kind.rawValue),
+            ])
+            if isShort { detail.set("entry", document) }
+            act.describe(detail)
+        }
+    }
+
+    /// Stores an entry below a mount that must be there and of a kind.
+    func put(
+        _ path: String,
+        below mount: AuthMount,
+        _ kind: AuthEntryRow.Kind,
+        _ document: Document,
+        policies: [String] = [],
+        by caller: Caller
+    ) async throws(ControlError) {
+        try await put(path, kind, document, by: caller) { _, act in
+            let found = try await AuthEntryRepository.find(
+                ["auth/\(mount.path)"],
+                guardedBy: control.rowGuard,
+                in: act.database
+            ).first.flatMap(AuthMount.init)
+            guard found?.method == mount.method else { throw Self.absent(mount.path) }
+            // Whoever logs in gets these: nobody hands out by a role what they lack.
+            try await control.tokens.checkGrant(policies, by: caller, act)
+        }
+    }
+
+    private static func check(_ mount: AuthMount) throws(ControlError) {
+        guard mount.summary.utf8.count <= summaryBytesMax, Text.isPrintable(mount.summary) else {
+            throw .invalid(
+                "auth.description",
+                field: "description",
+                "must be at most \(summaryBytesMax) printable bytes"
+            )
+        }
+    }
+
+    static func absent(_ path: String) -> ControlError {
+        .notFound(Complaint("auth.no_mount", "there is no such login at auth/\(path)"))
+    }
+
+    private static let changed = ControlError.conflict(
+        Complaint("auth.changed", "it was changed meanwhile: read it again")
+    )
+}
+
+extension ControlPlane {
+    /// Which ways to log in there are.
+    package var authMounts: AuthMounts { AuthMounts(self) }
+}

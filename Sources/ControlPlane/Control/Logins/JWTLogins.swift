@@ -1,0 +1,272 @@
+import Crypto
+package import Mesh
+import Store
+import Wire
+
+/// Logins by a signed token of an issuer that is trusted for it.
+package struct JWTLogins: Sendable {
+    private let control: ControlPlane
+
+    init(_ control: ControlPlane) { self.control = control }
+
+    // MARK: Configuration
+
+    /// How tokens of a mount are verified; nil before that was said.
+    package func configuration(_ mount: String) async throws(ControlError) -> JWTConfiguration? {
+        _ = try await control.authMounts.require(mount, .jwt)
+        let path = Self.configurationPath(mount)
+        return try await control.authMounts.entry(path, .jwtConfiguration)
+            .flatMap { JWTConfiguration($0.document) }
+    }
+
+    /// Says how tokens of a mount are verified; keys that an issuer publishes are fetched once, so that
+    /// what cannot work is refused.
+    package func configure(
+        _ mount: String,
+        _ configuration: JWTConfiguration,
+        by caller: Caller
+    ) async throws(ControlError) {
+        let found = try await control.authMounts.require(mount, .jwt)
+        try await check(configuration)
+        try await control.authMounts.put(
+            Self.configurationPath(mount),
+            below: found,
+            .jwtConfiguration,
+            configuration.document,
+            by: caller
+        )
+    }
+
+    private func check(_ configuration: JWTConfiguration) async throws(ControlError) {
+        let sources = [
+            !configuration.publicKeys.isEmpty, configuration.jwks != nil,
+            !configuration.jwksURL.isEmpty,
+        ]
+        guard sources.count(where: \.self) == 1 else {
+            throw .invalid(
+                "auth.keys",
+                field: "jwks_url",
+                "exactly one of jwks_url, jwks and jwt_validation_pubkeys is needed"
+            )
+        }
+        guard configuration.publicKeys.count <= JWTConfiguration.keysMax else {
+            throw .invalid(
+                "auth.keys",
+                field: "jwt_validation_pubkeys",
+                "must have at most \(JWTConfiguration.keysMax) keys"
+            )
+        }
+        guard !configuration.allowed.isEmpty else {
+            throw .invalid(
+                "auth.algorithms",
+                field: "jwt_supported_algs",
+                "must name algorithms of RS, PS, ES and EdDSA"
+            )
+        }
+        do throws(JOSEError) {
+            if try configuration.givenKeys() != nil { return }
+        } catch {
+            throw .invalid("auth.keys", field: "jwt_validation_pubkeys", error.description)
+        }
+        let outcome = await control.keySets.probe(configuration)
+        if let problem = outcome {
+            throw .invalid("auth.keys", field: "jwks_url", problem)
+        }
+    }
+
+    // MARK: Roles
+
+    /// One role; nil if there is none.
+    package func role(_ name: String, at mount: String) async throws(ControlError) -> JWTRole? {
+        _ = try await control.authMounts.require(mount, .jwt)
+        return try await control.authMounts.entry(Self.rolePath(name, mount), .jwtRole)
+            .flatMap { JWTRole($0.document) }
+    }
+
+    /// Stores a role, new or changed.
+    package func put(
+        _ role: JWTRole,
+        named name: String,
+        at mount: String,
+        by caller: Caller
+    ) async throws(ControlError) {
+        try AuthMounts.check(name: name)
+        let found = try await control.authMounts.require(mount, .jwt)
+        guard role.isBound else {
+            throw .invalid(
+                "auth.unbound",
+                field: "bound_audiences",
+                "must have at least one bound constraint: bound_audiences, bound_subject,"
+                    + " bound_claims or bound_client_ids"
+            )
+        }
+        try await control.authMounts.put(
+            Self.rolePath(name, mount),
+            below: found,
+            .jwtRole,
+            role.document,
+            policies: role.grant.policies,
+            by: caller
+        )
+    }
+
+    /// The names of all roles of a mount.
+    package func roles(_ mount: String) async throws(ControlError) -> [String] {
+        _ = try await control.authMounts.require(mount, .jwt)
+        return try await control.authMounts.names(below: "auth/\(mount)/role/")
+    }
+
+    /// Removes a role; tokens that it gave live on to their end.
+    package func removeRole(
+        _ name: String,
+        at mount: String,
+        by caller: Caller
+    ) async throws(ControlError) {
+        _ = try await control.authMounts.require(mount, .jwt)
+        try await control.authMounts.remove(Self.rolePath(name, mount), by: caller)
+    }
+
+    // MARK: Login
+
+    /// Gives a token to whoever shows one that the role's rules accept.
+    package func logIn(
+        _ token: String,
+        role name: String?,
+        at mount: String,
+        by caller: Caller
+    ) async throws(ControlError) -> GrantedToken {
+        try await control.gated(caller) { () async throws(ControlError) in
+            try await judge(token, name, mount, caller)
+        }
+    }
+
+    private func judge(
+        _ token: String,
+        _ name: String?,
+        _ mount: String,
+        _ caller: Caller
+    ) async throws(ControlError) -> GrantedToken {
+        let found = try await control.authMounts.require(mount, .jwt)
+        let entries = try await entries(mount, name)
+        guard let configured = entries.configuration,
+            let configuration = JWTConfiguration(configured.document)
+        else { throw await control.refuseLogin("not_configured", caller, at: "auth/\(mount)") }
+        guard let row = entries.role, let role = JWTRole(row.document) else {
+            throw await control.refuseLogin("unknown_role", caller, at: "auth/\(mount)")
+        }
+        let verified: (user: String, metadata: [String: String])
+        switch await verify(token, configuration, configured, role, at: entries.now) {
+        case .success(let user): verified = user
+        case .failure(.reason(let reason)):
+            throw await control.refuseLogin(reason, caller, at: row.path)
+        case .failure(.noKeys):
+            throw .unavailable(
+                Complaint("auth.no_keys", "the issuer's keys cannot be had at this moment")
+            )
+        }
+        guard Identity.mayCome(from: caller.sourceAddress, role.grant.boundCIDRs) else {
+            _ = await control.refuseLogin("elsewhere", caller, at: row.path)
+            throw .forbidden(Complaint("access.denied", "permission denied"))
+        }
+        let roleName = String(row.path.dropFirst("auth/\(mount)/role/".count))
+        return try await control.tokens.grant(
+            Tokens.Login(
+                mount: found,
+                role: row,
+                grant: role.grant,
+                displayName: "\(mount)-\(verified.user)",
+                metadata: verified.metadata.merging(["role": roleName]) { _, own in own }
+            ),
+            by: caller
+        )
+    }
+
+    private enum Refusal: Error {
+        case reason(String)
+        case noKeys
+    }
+
+    private func entries(
+        _ mount: String,
+        _ name: String?
+    ) async throws(ControlError) -> (
+        configuration: AuthEntryRow?, role: AuthEntryRow?, now: Timestamp
+    ) {
+        try await control.read { database in
+            let configuration = try await AuthEntryRepository.find(
+                [Self.configurationPath(mount)],
+                guardedBy: control.rowGuard,
+                in: database
+            ).first { $0.kind == .jwtConfiguration }
+            let fallback = configuration?.document["default_role"]?.text ?? ""
+            let name = name.flatMap { $0.isEmpty ? nil : $0 } ?? fallback
+            let role = try await AuthEntryRepository.find(
+                [Self.rolePath(name, mount)],
+                guardedBy: control.rowGuard,
+                in: database
+            ).first { $0.kind == .jwtRole }
+            return (configuration, role, try await ServerRepository.time(in: database))
+        }
+    }
+
+    private func verify(
+        _ text: String,
+        _ configuration: JWTConfiguration,
+        _ row: AuthEntryRow,
+        _ role: JWTRole,
+        at now: Timestamp
+    ) async -> Result<(user: String, metadata: [String: String]), Refusal> {
+        do {
+            let jws = try CompactJWS(text)
+            guard configuration.allowed.contains(jws.algorithm) else {
+                throw JOSEError.wrongAlgorithm
+            }
+            var keys = try configuration.givenKeys()
+            if keys == nil {
+                keys = await control.keySets.keys(
+                    for: configuration,
+                    at: row.path,
+                    version: row.version,
+                    keyID: jws.keyID,
+                    isPlausible: Self.isPlausible(jws, configuration, now)
+                )
+            }
+            guard let keys else { return .failure(.noKeys) }
+            let payload = try keys.verify(jws, allowing: configuration.allowed)
+            let issuer = configuration.boundIssuer
+            return .success(
+                try role.identify(TokenClaims(payload: payload), issuer: issuer, now: now)
+            )
+        } catch let error as JOSEError {
+            return .failure(.reason(error.code))
+        } catch let error as ClaimRefusal {
+            return .failure(.reason(error.code))
+        } catch {
+            return .failure(.reason("malformed"))
+        }
+    }
+
+    /// Whether an unverified token is worth a question to the issuer: its own, and not expired.
+    private static func isPlausible(
+        _ jws: CompactJWS,
+        _ configuration: JWTConfiguration,
+        _ now: Timestamp
+    ) -> Bool {
+        guard let claims = try? TokenClaims(payload: jws.payload), claims.expiresAt > now else {
+            return false
+        }
+        let issuer = configuration.boundIssuer
+        return issuer.isEmpty || claims.issuer?.utf8.elementsEqual(issuer.utf8) == true
+    }
+
+    private static func configurationPath(_ mount: String) -> String { "auth/\(mount)/config" }
+
+    private static func rolePath(_ name: String, _ mount: String) -> String {
+        "auth/\(mount)/role/\(name)"
+    }
+}
+
+extension ControlPlane {
+    /// Logins by signed tokens.
+    package var jwtLogins: JWTLogins { JWTLogins(self) }
+}
