@@ -82,6 +82,37 @@ import Transport
         await server.drain(grace: .seconds(5))
     }
 
+    @Test func aHandshakeThatCouldBeginAtOnceWaitsForItsTurnAsWell() async throws {
+        let lane = try TestReactor()
+        let reactor = lane.reactor
+        let order = Log<String>()
+        let server = try await StreamServer.start(
+            on: .loopback(),
+            reactors: [reactor],
+            security: try TestContexts.server(.required),
+            observe: { _ in order.append("refused") },
+            handler: Self.hold
+        )
+        let address = server.localAddress
+        let earlier = 24
+        try await Task(executorPreference: reactor) {
+            let caller = try Socket.connect(to: address)
+            // No greeting of TLS, and there before the connection is taken.
+            _ = caller.descriptor.send([UInt8](repeating: 0x20, count: 64).span)
+            let end = Reactor.Instant.now + .milliseconds(2)
+            while Reactor.Instant.now < end {}
+            for _ in 0..<earlier {
+                Task.immediate(executorPreference: reactor) {
+                    await reactor.giveWay(hasBegun: false)
+                    order.append("earlier")
+                }
+            }
+            while order.all.count <= earlier { try await reactor.sleep(for: .milliseconds(2)) }
+        }.value
+        #expect(order.all == Array(repeating: "earlier", count: earlier) + ["refused"])
+        await server.drain(grace: .zero)
+    }
+
     @Test func silentHandshakeIsCut() async throws {
         let lane = try TestReactor()
         let reactor = lane.reactor

@@ -68,6 +68,12 @@ package actor StreamConnection: ReactorBound {
     /// On failure the alert has been sent as far as the socket takes it.
     package func handshake(deadline: Reactor.Instant) async throws(StreamError) {
         port.startHandshake()
+        if port.isHandshaking {
+            // Each step costs as much as a hundred frames of those who are connected; the first as
+            // well, for which everything is often there when the connection is taken.
+            await reactor.giveWay(hasBegun: false)
+            guard !isClosed else { throw .closed }
+        }
         try await sendUnsent(.handshake) { _ in deadline }
         var hasBegun = false
         while port.isHandshaking {
@@ -78,7 +84,6 @@ package actor StreamConnection: ReactorBound {
                 hasBegun = true
             case .wouldBlock:
                 try await wait(.handshake, deadline: deadline)
-                // Each step costs as much as a hundred frames of those who are connected.
                 await reactor.giveWay(hasBegun: hasBegun)
                 guard !isClosed else { throw .closed }
             case .end:
