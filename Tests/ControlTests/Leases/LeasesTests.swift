@@ -418,6 +418,37 @@ import Wire
         }
     }
 
+    /// PostgreSQL refuses the second of two who change one role at the same moment, whatever it wanted.
+    @Test func changeOfARoleThatMeetsAnotherIsTriedAgain() async throws {
+        try await LeaseFixture.with { fixture in
+            let credential = try await fixture.issue()
+            let other = try await fixture.base.database.connect()
+            try await other.query("BEGIN")
+            let change = "ALTER ROLE \(credential.username) CONNECTION LIMIT 3"
+            try await other.run(try #require(SQLScript(fileBytes: Array(change.utf8))))
+            async let renewal = refusal {
+                try await fixture.control.leases.renew(
+                    credential.lease.name,
+                    by: .seconds(30),
+                    by: fixture.admin
+                )
+            }
+            var isWaiting = false
+            while !isWaiting {
+                isWaiting = try await fixture.value(
+                    """
+                    SELECT EXISTS (SELECT FROM pg_stat_activity
+                        WHERE wait_event_type = 'Lock' AND datname = current_database())
+                    """
+                )
+            }
+            try await other.query("COMMIT")
+            let failure = await renewal
+            #expect(failure == nil, "\(String(describing: failure))")
+            await other.close()
+        }
+    }
+
     /// L7 of the fault cases: whoever comes first, the lease ends.
     @Test func renewalRacingRevocationNeverWins() async throws {
         try await LeaseFixture.with { fixture in

@@ -137,7 +137,7 @@ package struct Policies: Sendable {
         in database: PostgresTransaction
     ) async throws -> [AccessPolicy] {
         let builtIn = names.compactMap(BuiltInPolicies.find)
-        let others = names.filter { BuiltInPolicies.find($0) == nil && !$0.utf8.contains(0) }
+        let others = names.filter { BuiltInPolicies.find($0) == nil }
         guard !others.isEmpty else { return builtIn }
         let rows = try await PolicyRepository.find(
             others,

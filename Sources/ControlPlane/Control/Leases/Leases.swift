@@ -307,7 +307,10 @@ package struct Leases: Sendable {
         _ target: TargetRow
     ) throws(ControlError) {
         let bounds = [
-            ("this principal", counts.ofHolder, control.leaseDesk.settings.principalMax),
+            (
+                "this token, with those above and below it,", counts.ofHolder,
+                control.leaseDesk.settings.principalMax
+            ),
             ("the profile \(profile.name)", counts.ofProfile, profile.leasesMax),
             ("the target \(profile.target)", counts.ofTarget, target.target.leasesMax),
         ]
