@@ -67,6 +67,11 @@ let tight: [LinkerSetting] = [
     )
 ]
 
+/// The agent's functions of the same code are one function, which keeps it under its 16 MiB.
+let folded: [LinkerSetting] = [
+    .unsafeFlags(["-Xlinker", "--icf=all"], .when(configuration: .release))
+]
+
 let shared: [Target] = [
     door("CLinux", libraries: []),
     door("COpenSSL", libraries: ["ssl", "crypto"]),
@@ -141,7 +146,7 @@ let agent: [Target] = [
         dependencies: ["DataPlane"] + agentFloor,
         path: "Sources/Agent/Process",
         swiftSettings: house,
-        linkerSettings: tight
+        linkerSettings: tight + folded
     ),
 ]
 

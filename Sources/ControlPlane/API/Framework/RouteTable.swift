@@ -32,12 +32,31 @@ package struct RouteTable: Sendable {
         case refused(TextFault)
     }
 
+    /// HEAD is GET, but for Vault's surface behind a token: a GET there may make what it answers, such
+    /// as an account, and HEAD would lose it.
     func match(_ method: Method, path: String) -> Match {
         switch router.match(method, path: path) {
-        case .found(let index, template: _, let captures): .found(routes[index], captures)
-        case .methodNotAllowed(let allow): .methodNotAllowed(allow)
-        case .notFound: .notFound
-        case .refused(let fault): .refused(fault)
+        case .found(let index, template: _, let captures):
+            guard method == .head, routes[index].isVaultBehindAToken else {
+                return .found(routes[index], captures)
+            }
+            // No route has OPTIONS: what is answered names the methods that there are.
+            return match(.options, path: path)
+        case .methodNotAllowed(let allow):
+            guard case .found(let index, template: _, captures: _) = router.match(.get, path: path),
+                routes[index].isVaultBehindAToken
+            else { return .methodNotAllowed(allow) }
+            return .methodNotAllowed(allow.filter { $0 != .head })
+        case .notFound: return .notFound
+        case .refused(let fault): return .refused(fault)
         }
+    }
+}
+
+extension Route {
+    fileprivate var isVaultBehindAToken: Bool {
+        guard surface == .vault else { return false }
+        if case .open = access { return false }
+        return true
     }
 }
