@@ -318,7 +318,7 @@ import Wire
                 )
                 #expect(reply.status == 400, "\(path)")
             }
-            let absent = try await post(api, "sys/auth/aws", #"{"type":"aws"}"#, token: api.admin)
+            let absent = try await post(api, "sys/auth/oidc", #"{"type":"oidc"}"#, token: api.admin)
             #expect(absent.status == 501)
             let tuned = try await post(
                 api,

@@ -48,7 +48,7 @@ import Wire
                 Set(open.map(\.name)) == [
                     "vaultHealth", "vaultSealStatus", "vaultUnseal", "vaultInitialization",
                     "vaultInitialize", "vaultLeader", "vaultAbsentAuthPost", "vaultLogin",
-                    "vaultUnwrap", "vaultLookupWrapping", "vaultRewrap",
+                    "vaultLoginByPassword", "vaultUnwrap", "vaultLookupWrapping", "vaultRewrap",
                 ],
                 "what needs no token is decided here, on purpose"
             )
@@ -113,7 +113,7 @@ import Wire
             let later = try await api.send(.put, "/v1/sys/rotate", token: api.admin)
             #expect(later.status == 501)
             #expect(errors(later)?.count == 1)
-            let login = try await api.send(.post, "/v1/auth/approle/login", token: nil)
+            let login = try await api.send(.post, "/v1/auth/oidc/login", token: nil)
             #expect(login.status == 501)
             let other = try await api.send(.post, "/v1/auth/nothing/login", token: nil)
             #expect(other.status == 404)

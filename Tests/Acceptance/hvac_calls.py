@@ -45,8 +45,8 @@ def system(client):
     equal(client.sys.list_mounted_secrets_engines()["data"]["secret/"]["type"], "kv")
     equal("token/" in client.sys.list_auth_methods()["data"], True)
     # What does not exist yet says so.
-    refused(exceptions.VaultNotInitialized, client.sys.enable_auth_method, "approle")
-    refused(exceptions.VaultNotInitialized, client.auth.approle.login, "role", "secret")
+    refused(exceptions.VaultNotInitialized, client.sys.enable_auth_method, "oidc")
+    refused(exceptions.VaultNotInitialized, client.write, "auth/oidc/login", role="x")
 
 
 def policies(client):
@@ -320,6 +320,62 @@ def certificates(client, url, authority):
     client.sys.disable_auth_method("cert")
 
 
+def programs(client, url, authority):
+    """By role id and secret id."""
+    client.sys.enable_auth_method("approle")
+    approle = client.auth.approle
+    approle.create_or_update_approle("web", token_policies=["acceptance"], token_ttl="10m",
+                                     secret_id_num_uses=2, secret_id_ttl="1h")
+    equal(approle.list_roles()["data"]["keys"], ["web"])
+    equal(approle.read_role("web")["data"]["secret_id_num_uses"], 2)
+    role = approle.read_role_id("web")["data"]["role_id"]
+    made = approle.generate_secret_id("web", metadata={"host": "a"})["data"]
+    equal((made["secret_id_num_uses"], made["secret_id_ttl"]), (2, 3600))
+    program = hvac.Client(url=url, verify=authority)
+    auth = program.auth.approle.login(role, made["secret_id"])["auth"]
+    equal((auth["metadata"], auth["policies"], auth["lease_duration"]),
+          ({"role_name": "web", "host": "a"}, ["acceptance"], 600))
+    equal(program.is_authenticated(), True)
+    accessor = made["secret_id_accessor"]
+    equal(approle.list_secret_id_accessors("web")["data"]["keys"], [accessor])
+    equal(approle.read_secret_id("web", made["secret_id"])["data"]["secret_id_num_uses"], 1)
+    equal(approle.read_secret_id_accessor("web", accessor)["data"]["metadata"], {"host": "a"})
+    program.auth.approle.login(role, made["secret_id"])
+    refused(exceptions.InvalidRequest, program.auth.approle.login, role, made["secret_id"])
+    refused(exceptions.InvalidPath, approle.read_secret_id_accessor, "web", accessor)
+    approle.update_role_id("web", "the-web")
+    wrapped = approle.generate_secret_id("web", wrap_ttl="1m")["wrap_info"]["token"]
+    secret = program.sys.unwrap(wrapped)["data"]["secret_id"]
+    program.auth.approle.login("the-web", secret)
+    approle.create_custom_secret_id("web", "chosen-by-somebody-else")
+    program.auth.approle.login("the-web", "chosen-by-somebody-else")
+    approle.destroy_secret_id("web", "chosen-by-somebody-else")
+    refused(exceptions.InvalidRequest, program.auth.approle.login, "the-web",
+            "chosen-by-somebody-else")
+    approle.delete_role("web")
+    refused(exceptions.InvalidRequest, program.auth.approle.login, "the-web", secret)
+    client.sys.disable_auth_method("approle")
+
+
+def people(client, url, authority):
+    """By name and password."""
+    client.sys.enable_auth_method("userpass")
+    userpass = client.auth.userpass
+    userpass.create_or_update_user("ada", password="correct horse", policies="acceptance")
+    equal(userpass.list_user()["data"]["keys"], ["ada"])
+    equal(userpass.read_user("ada")["data"]["token_policies"], ["acceptance"])
+    person = hvac.Client(url=url, verify=authority)
+    auth = person.auth.userpass.login("Ada", "correct horse")["auth"]
+    equal((auth["metadata"], auth["policies"]), ({"username": "ada"}, ["acceptance"]))
+    equal(person.is_authenticated(), True)
+    refused(exceptions.InvalidRequest, person.auth.userpass.login, "ada", "wrong horse")
+    refused(exceptions.InvalidRequest, person.auth.userpass.login, "bob", "correct horse")
+    userpass.update_password_on_user("ada", "battery staple")
+    person.auth.userpass.login("ada", "battery staple")
+    userpass.delete_user("ada")
+    client.sys.disable_auth_method("userpass")
+
+
 def wrapping(client, url, authority):
     wrapped = client.sys.wrap(payload={"user": "ada"}, ttl=60)["wrap_info"]
     equal((wrapped["ttl"], wrapped["creation_path"]), (60, "sys/wrapping/wrap"))
@@ -371,6 +427,8 @@ def main():
     database(client, url, authority, directory, psql)
     logins(client, url, authority)
     certificates(client, url, authority)
+    programs(client, url, authority)
+    people(client, url, authority)
     wrapping(client, url, authority)
     token_roles(client)
     mounts(client)

@@ -30,6 +30,8 @@ package final class ControlPlane: Sendable {
     let loginRecords = LoginRecords()
     /// The keys that issuers of tokens publish.
     let keySets: KeySets
+    /// What stretches the passwords of logins.
+    let passwords: Passwords
     /// What works on leases.
     package let leaseDesk: LeaseDesk
     /// Requests that wait for agents at this moment.
@@ -52,6 +54,7 @@ package final class ControlPlane: Sendable {
         self.alarms = alarms
         rowGuard = keyring.rowGuard { alarms.raise($0) }
         keySets = KeySets(surroundings, on: spine.pool.reactor)
+        passwords = Passwords(surroundings)
         leaseDesk = LeaseDesk(
             settings: settings.leases,
             worker: surroundings.makeID(surroundings.now()),

@@ -45,6 +45,11 @@ package struct Migration: Equatable, Sendable {
         Migration(version: 14, name: "secrets", text: PackageResources.m0014_secrets_sql),
         Migration(version: 15, name: "holders", text: PackageResources.m0015_holders_sql),
         Migration(version: 16, name: "logins", text: PackageResources.m0016_logins_sql),
+        Migration(
+            version: 17,
+            name: "login_secrets",
+            text: PackageResources.m0017_login_secrets_sql
+        ),
     ]
 }
 

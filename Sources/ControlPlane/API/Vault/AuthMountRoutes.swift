@@ -47,7 +47,7 @@ enum AuthMountRoutes {
                 "/v1/sys/auth/{mount}",
                 "vaultEnableAuthMethod",
                 room: room,
-                "Mount a way to log in: `type` jwt or cert",
+                "Mount a way to log in: `type` jwt, cert, approle or userpass",
                 needs: .sudo
             ) { request throws(ControlError) in
                 let fields = VaultFields(request.body)

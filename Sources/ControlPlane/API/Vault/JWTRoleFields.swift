@@ -3,8 +3,8 @@ import Mesh
 import Wire
 
 /// A role of the login `jwt` as clients of Vault write and read it.
-enum JWTRoleFields {
-    static func read(_ fields: VaultFields) throws(ControlError) -> JWTRole {
+extension JWTRole: VaultLoginRole {
+    static func read(_ fields: VaultFields, _ old: JWTRole?) throws(ControlError) -> JWTRole {
         var role = JWTRole()
         if let type = try fields.text("role_type"), !["", "jwt"].contains(type) {
             throw VaultFields.wrong("role_type", "must be jwt: others do not exist here yet")
@@ -23,30 +23,30 @@ enum JWTRoleFields {
         return role
     }
 
-    static func show(_ role: JWTRole) -> Document {
+    var fields: Document {
         var data = Document.fields([
             "role_type": "jwt",
-            "bound_audiences": role.audiences.isEmpty ? .null : .list(role.audiences),
-            "bound_client_ids": role.clientIDs.isEmpty ? .null : .list(role.clientIDs),
-            "bound_subject": .string(role.subject),
-            "bound_claims": role.claims.isEmpty
+            "bound_audiences": audiences.isEmpty ? .null : .list(audiences),
+            "bound_client_ids": clientIDs.isEmpty ? .null : .list(clientIDs),
+            "bound_subject": .string(subject),
+            "bound_claims": claims.isEmpty
                 ? .null
                 : .map(
-                    Dictionary(role.claims.map { ($0.path, Document.list($0.values)) }) {
+                    Dictionary(claims.map { ($0.path, Document.list($0.values)) }) {
                         first,
                         _ in first
                     }
                 ),
-            "bound_claims_type": role.areClaimsGlobs ? "glob" : "string",
-            "user_claim": .string(role.userClaim),
+            "bound_claims_type": areClaimsGlobs ? "glob" : "string",
+            "user_claim": .string(userClaim),
             "user_claim_json_pointer": false,
             "groups_claim": "",
-            "claim_mappings": role.claimMappings.isEmpty ? .null : .map(role.claimMappings),
-            "clock_skew_leeway": .number(role.leewaySeconds),
+            "claim_mappings": claimMappings.isEmpty ? .null : .map(claimMappings),
+            "clock_skew_leeway": .number(leewaySeconds),
             "expiration_leeway": 0,
             "not_before_leeway": 0,
         ])
-        for (name, value) in TokenGrantFields.show(role.grant) { data.set(name, value) }
+        for (name, value) in TokenGrantFields.show(grant) { data.set(name, value) }
         return data
     }
 

@@ -10,28 +10,55 @@ enum LoginRoutes {
     private static let loginByteCountMax = 32 * 1024
 
     static func routes(_ control: ControlPlane) -> [Route] {
-        [login(control)] + configuration(control) + roles(control)
+        [login(control), namedLogin(control)] + configuration(control)
     }
 
     // MARK: Login
 
     private static func login(_ control: ControlPlane) -> Route {
+        login("", "vaultLogin", "Log in: what is mounted there says by which fields", control) {
+            request,
+            mount throws(ControlError) in
+            try await made(request, mount, control)
+        }
+    }
+
+    private static func namedLogin(_ control: ControlPlane) -> Route {
+        login("/{user}", "vaultLoginByPassword", "Log in by name and `password`", control) {
+            request,
+            mount throws(ControlError) in
+            guard mount.method == .userpass else { throw noMount }
+            return try await control.passwordLogins.logIn(
+                request.capture("user"),
+                password: try VaultFields(request.body).requiredText("password"),
+                at: mount.path,
+                by: request.caller
+            )
+        }
+    }
+
+    private static func login(
+        _ suffix: String,
+        _ name: String,
+        _ summary: String,
+        _ control: ControlPlane,
+        _ operation:
+            @escaping @Sendable (RouteRequest, AuthMount) async throws(ControlError) -> GrantedToken
+    ) -> Route {
         var route = Route.vault(
             .post,
-            "/v1/auth/{mount}/login",
-            "vaultLogin",
+            "/v1/auth/{mount}/login\(suffix)",
+            name,
             room: room,
-            "Log in: `role` and `jwt`, or the certificate of the connection",
+            summary,
             // A login brings its credential in the body, so nobody is asked for a token.
             needs: .open
         ) { request throws(ControlError) in
             let mount = request.capture("mount")
-            return try await orAbsent(mount) { () async throws(ControlError) in
+            return try await orAbsent(request) { () async throws(ControlError) in
                 try AuthMounts.check(path: mount)
-                guard let found = try await control.authMounts.find(mount) else {
-                    throw .notFound(Complaint("auth.no_mount", "nothing is mounted there"))
-                }
-                let made = try await made(request, found, control)
+                guard let found = try await control.authMounts.find(mount) else { throw noMount }
+                let made = try await operation(request, found)
                 var reply = VaultReply.data(nil, mountType: found.method.rawValue)
                 reply.auth = made.auth(made.text)
                 return reply
@@ -40,6 +67,10 @@ enum LoginRoutes {
         route.bodyByteCountMax = loginByteCountMax
         return route
     }
+
+    private static let noMount = ControlError.notFound(
+        Complaint("auth.no_mount", "nothing is mounted there")
+    )
 
     private static func made(
         _ request: RouteRequest,
@@ -62,20 +93,28 @@ enum LoginRoutes {
                 at: mount.path,
                 by: request.caller
             )
+        case .approle:
+            return try await control.appRoleLogins.logIn(
+                roleID: try fields.requiredText("role_id"),
+                secretID: try fields.text("secret_id"),
+                at: mount.path,
+                by: request.caller
+            )
+        case .userpass: throw noMount
         }
     }
 
     /// Says of a login method that does not exist yet that it does not, instead of 404.
     static func orAbsent(
-        _ mount: String,
+        _ request: RouteRequest,
         _ body: () async throws(ControlError) -> VaultReply
     ) async throws(ControlError) -> VaultReply {
         do throws(ControlError) {
             return try await body()
         } catch {
-            guard error.code == "auth.no_mount", let reason = AbsentRoutes.logins[mount] else {
-                throw error
-            }
+            guard error.code == "auth.no_mount",
+                let reason = AbsentRoutes.logins[request.capture("mount")]
+            else { throw error }
             return .refusal(.notImplemented, [reason])
         }
     }
@@ -92,7 +131,7 @@ enum LoginRoutes {
                 "How the tokens of a login are verified"
             ) { request throws(ControlError) in
                 let mount = request.capture("mount")
-                return try await orAbsent(mount) { () async throws(ControlError) in
+                return try await orAbsent(request) { () async throws(ControlError) in
                     guard let found = try await control.jwtLogins.configuration(mount) else {
                         throw .notFound(Complaint("auth.not_found", "it is not configured"))
                     }
@@ -107,7 +146,7 @@ enum LoginRoutes {
                 "Say how the tokens of a login are verified"
             ) { request throws(ControlError) in
                 let mount = request.capture("mount")
-                return try await orAbsent(mount) { () async throws(ControlError) in
+                return try await orAbsent(request) { () async throws(ControlError) in
                     let wanted = try wanted(VaultFields(request.body))
                     if wanted.allowsPrivateAddresses,
                         !request.caller.may(.sudo, on: "auth/\(mount)/config")
@@ -179,75 +218,5 @@ enum LoginRoutes {
             "oidc_discovery_url": "",
             "provider_config": .fields([:]),
         ])
-    }
-
-    // MARK: Roles
-
-    private static func roles(_ control: ControlPlane) -> [Route] {
-        [
-            Route.vault(
-                .list,
-                "/v1/auth/{mount}/role",
-                "vaultListLoginRoles",
-                room: room,
-                "The names of the roles of a login"
-            ) { request throws(ControlError) in
-                let mount = request.capture("mount")
-                return try await orAbsent(mount) { () async throws(ControlError) in
-                    .keys(try await control.jwtLogins.roles(mount), mountType: "jwt")
-                }
-            },
-            Route.vault(
-                .get,
-                "/v1/auth/{mount}/role/{role}",
-                "vaultReadLoginRole",
-                room: room,
-                "One role of a login"
-            ) { request throws(ControlError) in
-                let mount = request.capture("mount")
-                return try await orAbsent(mount) { () async throws(ControlError) in
-                    let role = try await control.jwtLogins.role(request.capture("role"), at: mount)
-                    guard let role else {
-                        throw .notFound(Complaint("auth.not_found", "there is no such role"))
-                    }
-                    return .data(JWTRoleFields.show(role), mountType: "jwt")
-                }
-            },
-            Route.vault(
-                .post,
-                "/v1/auth/{mount}/role/{role}",
-                "vaultWriteLoginRole",
-                room: room,
-                "Say what a token must say for a login, and what the login gives"
-            ) { request throws(ControlError) in
-                let mount = request.capture("mount")
-                return try await orAbsent(mount) { () async throws(ControlError) in
-                    try await control.jwtLogins.put(
-                        JWTRoleFields.read(VaultFields(request.body)),
-                        named: request.capture("role"),
-                        at: mount,
-                        by: request.caller
-                    )
-                    return .nothing
-                }
-            },
-            Route.vault(
-                .delete,
-                "/v1/auth/{mount}/role/{role}",
-                "vaultDeleteLoginRole",
-                room: room,
-                "Remove a role; tokens that it gave live on"
-            ) { request throws(ControlError) in
-                let mount = request.capture("mount")
-                return try await orAbsent(mount) { () async throws(ControlError) in
-                    try await control.jwtLogins.removeRole(
-                        request.capture("role"),
-                        at: mount,
-                        by: request.caller
-                    )
-                    return .nothing
-                }
-            },
-        ]
     }
 }

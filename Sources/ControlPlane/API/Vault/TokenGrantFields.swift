@@ -7,6 +7,25 @@ enum TokenGrantFields {
     /// Reads them; what would make another token than one of this server is refused.
     static func read(_ fields: VaultFields) throws(ControlError) -> TokenGrant {
         var grant = TokenGrant()
+        grant.policies = try policies(fields)
+        grant.lifetimeSeconds = try seconds(fields, "token_ttl", "ttl")
+        grant.maxSeconds = try seconds(fields, "token_max_ttl", "max_ttl")
+        grant.explicitMaxSeconds = try seconds(fields, "token_explicit_max_ttl", nil)
+        for name in ["num_uses", "token_num_uses"] {
+            grant.uses = try fields.integer(name, in: 0...ChildTokenRequest.usesMax) ?? grant.uses
+        }
+        for name in ["bound_cidrs", "token_bound_cidrs"] {
+            grant.boundCIDRs = try ranges(fields, name) ?? grant.boundCIDRs
+        }
+        try refuseAbsent(fields)
+        guard grant.maxSeconds == 0 || grant.lifetimeSeconds <= grant.maxSeconds else {
+            throw VaultFields.wrong("token_ttl", "must not be greater than token_max_ttl")
+        }
+        return grant
+    }
+
+    /// The policies alone.
+    static func policies(_ fields: VaultFields) throws(ControlError) -> [String] {
         var policies: [String] = []
         for name in try texts(fields, "token_policies", "policies") {
             let name = name.lowercased()
@@ -19,19 +38,7 @@ enum TokenGrantFields {
                 "must name at most \(TokenGrant.policiesMax) policies"
             )
         }
-        grant.policies = policies
-        grant.lifetimeSeconds = try seconds(fields, "token_ttl", "ttl")
-        grant.maxSeconds = try seconds(fields, "token_max_ttl", "max_ttl")
-        grant.explicitMaxSeconds = try seconds(fields, "token_explicit_max_ttl", nil)
-        for name in ["num_uses", "token_num_uses"] {
-            grant.uses = try fields.integer(name, in: 0...ChildTokenRequest.usesMax) ?? grant.uses
-        }
-        grant.boundCIDRs = try ranges(fields)
-        try refuseAbsent(fields)
-        guard grant.maxSeconds == 0 || grant.lifetimeSeconds <= grant.maxSeconds else {
-            throw VaultFields.wrong("token_ttl", "must not be greater than token_max_ttl")
-        }
-        return grant
+        return policies
     }
 
     /// As a role shows them.
@@ -70,11 +77,15 @@ enum TokenGrantFields {
         return found?.components.seconds ?? 0
     }
 
-    private static func ranges(_ fields: VaultFields) throws(ControlError) -> [String] {
-        let texts = try texts(fields, "token_bound_cidrs", "bound_cidrs")
+    /// A field with ranges of addresses, in their one spelling; nil when it is absent.
+    static func ranges(
+        _ fields: VaultFields,
+        _ name: String
+    ) throws(ControlError) -> [String]? {
+        guard let texts = try fields.texts(name) else { return nil }
         guard texts.count <= ChildTokenRequest.rangesMax else {
             throw VaultFields.wrong(
-                "token_bound_cidrs",
+                name,
                 "must have at most \(ChildTokenRequest.rangesMax) ranges"
             )
         }
@@ -83,7 +94,7 @@ enum TokenGrantFields {
             do {
                 ranges.append(try AddressRange(text).description)
             } catch {
-                throw VaultFields.wrong("token_bound_cidrs", error.description)
+                throw VaultFields.wrong(name, error.description)
             }
         }
         return ranges

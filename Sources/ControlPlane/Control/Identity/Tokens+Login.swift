@@ -15,6 +15,8 @@ extension Tokens {
         var certificate: String?
         /// What the token does not outlive, such as that certificate.
         var endsBefore: Timestamp?
+        /// Uses up what counts once, within the transaction that makes the token.
+        var consume: @Sendable (AuditedTransaction) async throws -> Void = { _ in }
     }
 
     /// Makes the token of a login, unless its role was changed or its mount removed meanwhile.
@@ -41,6 +43,7 @@ extension Tokens {
                     Complaint("auth.changed", "the role was changed meanwhile: log in again")
                 )
             }
+            try await login.consume(act)
             let row = row(of: login, accessor, secret, at: act.at)
             try await TokenRepository.insert(row, guardedBy: control.rowGuard, in: act.database)
             act.describe(

@@ -5,6 +5,8 @@ import Wire
 package enum AuthMethod: String, Sendable, Hashable, CaseIterable {
     case jwt
     case cert
+    case approle
+    case userpass
 }
 
 /// One way to log in, mounted below `auth/`.
@@ -225,6 +227,7 @@ package struct AuthMounts: Sendable {
                 act.audit(record)
             }
             _ = try await AuthEntryRepository.delete(prefix, in: act.database)
+            try await SecretIDRepository.delete(below: "\(prefix)/", in: act.database)
             act.describe(["version": .number(found.version + 1)])
         }
         // Nobody gets another one since the commit above; a crash in between leaves them to their end.
@@ -271,15 +274,18 @@ package struct AuthMounts: Sendable {
                 act.conclude(outcome: "unchanged")
                 return
             }
+            try await SecretIDRepository.delete(below: path, in: act.database)
             act.describe(["version": .number(found.version + 1)])
         }
     }
 
-    /// Stores an entry; `check` sees the old one within the transaction.
+    /// Stores an entry; `check` sees the old one within the transaction, and `shown` is what the audit
+    /// trail keeps of it where that is not all.
     func put(
         _ path: String,
         _ kind: AuthEntryRow.Kind,
         _ document: Document,
+        shown: Document? = nil,
         by caller: Caller,
         check: (AuthEntryRow?, AuditedTransaction) async throws -> Void
     ) async throws(ControlError) {
@@ -303,11 +309,12 @@ package struct AuthMounts: Sendable {
             )
             try await AuthEntryRepository.put(row, guardedBy: control.rowGuard, in: act.database)
             // The version must be in the record, whatever else does not fit.
-            let isShort = JSON.canonical(document).count <= Self.entryShownBytesMax
+            let shown = shown ?? document
+            let isShort = JSON.canonical(shown).count <= Self.entryShownBytesMax
             var detail = Document.fields([
                 "version": .number(row.version), "kind": .string(kind.rawValue),
             ])
-            if isShort { detail.set("entry", document) }
+            if isShort { detail.set("entry", shown) }
             act.describe(detail)
         }
     }
@@ -318,10 +325,13 @@ package struct AuthMounts: Sendable {
         below mount: AuthMount,
         _ kind: AuthEntryRow.Kind,
         _ document: Document,
+        shown: Document? = nil,
         policies: [String] = [],
-        by caller: Caller
+        by caller: Caller,
+        check: (AuthEntryRow?) throws -> Void = { _ in }
     ) async throws(ControlError) {
-        try await put(path, kind, document, by: caller) { _, act in
+        try await put(path, kind, document, shown: shown, by: caller) { old, act in
+            try check(old)
             let found = try await AuthEntryRepository.find(
                 ["auth/\(mount.path)"],
                 guardedBy: control.rowGuard,
@@ -347,7 +357,7 @@ package struct AuthMounts: Sendable {
         .notFound(Complaint("auth.no_mount", "there is no such login at auth/\(path)"))
     }
 
-    private static let changed = ControlError.conflict(
+    static let changed = ControlError.conflict(
         Complaint("auth.changed", "it was changed meanwhile: read it again")
     )
 }

@@ -1,5 +1,5 @@
 import Crypto
-package import Mesh
+import Mesh
 import Store
 import Wire
 
@@ -10,64 +10,10 @@ package struct CertificateLogins: Sendable {
 
     init(_ control: ControlPlane) { self.control = control }
 
-    // MARK: Roles
-
-    /// One role; nil if there is none.
-    package func role(
-        _ name: String,
-        at mount: String
-    ) async throws(ControlError) -> CertificateRole? {
-        _ = try await control.authMounts.require(mount, .cert)
-        return try await control.authMounts.entry(Self.path(name, mount), .certificateRole)
-            .flatMap { CertificateRole($0.document) }
-    }
-
-    /// Stores a role, new or changed.
-    package func put(
-        _ role: CertificateRole,
-        named name: String,
-        at mount: String,
-        by caller: Caller
-    ) async throws(ControlError) {
-        try AuthMounts.check(name: name)
-        let found = try await control.authMounts.require(mount, .cert)
-        guard !role.identities.isEmpty else {
-            throw .invalid(
-                "auth.unbound",
-                field: "allowed_uri_sans",
-                "must have at least one SPIFFE id: a role without would let in every workload"
-            )
-        }
-        try await control.authMounts.put(
-            Self.path(name, mount),
-            below: found,
-            .certificateRole,
-            role.document,
-            policies: role.grant.policies,
-            by: caller
-        )
-    }
-
     /// The name of a root in a role: nil for a text that is no certificate of an authority.
     package static func root(ofPEM text: String) -> String? {
         guard let certificate = try? Certificate(pem: text), certificate.isCA else { return nil }
         return certificate.fingerprint.hex
-    }
-
-    /// The names of all roles of a mount.
-    package func roles(_ mount: String) async throws(ControlError) -> [String] {
-        _ = try await control.authMounts.require(mount, .cert)
-        return try await control.authMounts.names(below: "auth/\(mount)/certs/")
-    }
-
-    /// Removes a role; tokens that it gave live on to their end.
-    package func removeRole(
-        _ name: String,
-        at mount: String,
-        by caller: Caller
-    ) async throws(ControlError) {
-        _ = try await control.authMounts.require(mount, .cert)
-        try await control.authMounts.remove(Self.path(name, mount), by: caller)
     }
 
     // MARK: Login
@@ -168,10 +114,6 @@ package struct CertificateLogins: Sendable {
         login.certificate = certificate.thumbprint
         login.endsBefore = certificate.notAfter
         return login
-    }
-
-    private static func path(_ name: String, _ mount: String) -> String {
-        "auth/\(mount)/certs/\(name)"
     }
 }
 

@@ -1,5 +1,5 @@
 import Crypto
-package import Mesh
+import Mesh
 import Store
 import Wire
 
@@ -72,58 +72,6 @@ package struct JWTLogins: Sendable {
         if let problem = outcome {
             throw .invalid("auth.keys", field: "jwks_url", problem)
         }
-    }
-
-    // MARK: Roles
-
-    /// One role; nil if there is none.
-    package func role(_ name: String, at mount: String) async throws(ControlError) -> JWTRole? {
-        _ = try await control.authMounts.require(mount, .jwt)
-        return try await control.authMounts.entry(Self.rolePath(name, mount), .jwtRole)
-            .flatMap { JWTRole($0.document) }
-    }
-
-    /// Stores a role, new or changed.
-    package func put(
-        _ role: JWTRole,
-        named name: String,
-        at mount: String,
-        by caller: Caller
-    ) async throws(ControlError) {
-        try AuthMounts.check(name: name)
-        let found = try await control.authMounts.require(mount, .jwt)
-        guard role.isBound else {
-            throw .invalid(
-                "auth.unbound",
-                field: "bound_audiences",
-                "must have at least one bound constraint: bound_audiences, bound_subject,"
-                    + " bound_claims or bound_client_ids"
-            )
-        }
-        try await control.authMounts.put(
-            Self.rolePath(name, mount),
-            below: found,
-            .jwtRole,
-            role.document,
-            policies: role.grant.policies,
-            by: caller
-        )
-    }
-
-    /// The names of all roles of a mount.
-    package func roles(_ mount: String) async throws(ControlError) -> [String] {
-        _ = try await control.authMounts.require(mount, .jwt)
-        return try await control.authMounts.names(below: "auth/\(mount)/role/")
-    }
-
-    /// Removes a role; tokens that it gave live on to their end.
-    package func removeRole(
-        _ name: String,
-        at mount: String,
-        by caller: Caller
-    ) async throws(ControlError) {
-        _ = try await control.authMounts.require(mount, .jwt)
-        try await control.authMounts.remove(Self.rolePath(name, mount), by: caller)
     }
 
     // MARK: Login
@@ -201,7 +149,7 @@ package struct JWTLogins: Sendable {
             let fallback = configuration?.document["default_role"]?.text ?? ""
             let name = name.flatMap { $0.isEmpty ? nil : $0 } ?? fallback
             let role = try await AuthEntryRepository.find(
-                [Self.rolePath(name, mount)],
+                [JWTRole.path(name, at: mount)],
                 guardedBy: control.rowGuard,
                 in: database
             ).first { $0.kind == .jwtRole }
@@ -260,10 +208,6 @@ package struct JWTLogins: Sendable {
     }
 
     private static func configurationPath(_ mount: String) -> String { "auth/\(mount)/config" }
-
-    private static func rolePath(_ name: String, _ mount: String) -> String {
-        "auth/\(mount)/role/\(name)"
-    }
 }
 
 extension ControlPlane {

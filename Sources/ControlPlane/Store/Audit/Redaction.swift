@@ -10,12 +10,14 @@ package enum Redaction {
     /// What stands in the place of a credential.
     package static let mark = "[redacted]"
 
-    private static let tokenPrefixes = ["tp.", "tpw.", "tpj1.", "hvs.", "hvb.", "s.", "eyJ"]
+    private static let tokenPrefixes = [
+        "tp.", "tpw.", "tps.", "tpj1.", "hvs.", "hvb.", "s.", "eyJ",
+    ]
     /// A prefix alone is no secret, nor is a short word such as `s.internal`.
     private static let tokenBytesMin = 20
     private static let secretWords: Set<String> = [
         "token", "secret", "password", "passphrase", "authorization", "credential", "credentials",
-        "private_key", "client_secret", "api_key", "cookie",
+        "private_key", "client_secret", "api_key", "cookie", "secret_id",
     ]
 
     /// The text without credentials, query strings and control characters, cut to what a record

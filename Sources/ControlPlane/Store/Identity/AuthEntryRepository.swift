@@ -10,6 +10,8 @@ package struct AuthEntryRow: Equatable, Sendable {
         case jwtRole = "jwt_role"
         case certificateRole = "cert_role"
         case tokenRole = "token_role"
+        case appRole = "approle_role"
+        case passwordUser = "userpass_user"
     }
 
     /// The canonical resource path, such as `auth/jwt/role/orders`.
@@ -128,6 +130,25 @@ package enum AuthEntryRepository {
             ),
             rowGuard
         )
+    }
+
+    /// The role of the login approle below a mount that programs name by this id.
+    package static func find(
+        roleID: String,
+        below prefix: String,
+        guardedBy rowGuard: RowGuard,
+        in transaction: PostgresTransaction
+    ) async throws(PostgresError) -> AuthEntryRow? {
+        try authentic(
+            try await transaction.query(
+                """
+                \(fragment: columns) WHERE kind = 'approle_role'
+                    AND document ->> 'role_id' = \(roleID) AND starts_with(path, \(prefix))
+                ORDER BY path LIMIT 2
+                """
+            ),
+            rowGuard
+        ).first
     }
 
     /// The last version that an entry of a path had; 0 if there was none.

@@ -43,6 +43,15 @@ static inline void tp_cleanse(void *bytes, size_t count) {
     if (bytes) OPENSSL_cleanse(bytes, count);
 }
 
+// Passwords are bytes, not characters that end with zero; an empty Swift span is null.
+static inline int tp_scrypt(const unsigned char *password, size_t password_count,
+                            const unsigned char *salt, size_t salt_count, uint64_t cost,
+                            uint64_t block_size, uint64_t parallelism, uint64_t memory_max,
+                            unsigned char *output, size_t output_count) {
+    return EVP_PBE_scrypt(password ? (const char *)password : "", password_count, salt, salt_count,
+                          cost, block_size, parallelism, memory_max, output, output_count);
+}
+
 static inline void tp_openssl_free(void *pointer) { OPENSSL_free(pointer); }
 
 // The low-level digests are plain structs: a hash state can live in a Swift value, be copied and cost
