@@ -140,15 +140,40 @@ import Wire
                 #expect(reply.status == 400, "\(body): \(reply.body)")
                 #expect(errors(reply)?.first?.hasPrefix(field) == true, "\(body): \(reply.body)")
             }
-            for path in [
-                "database/rotate-root/x", "database/static-roles/x", "database/rotate-role/x",
-            ] {
+            for path in ["database/static-roles/x", "database/rotate-role/x"] {
                 let reply = try await post(api, path)
                 #expect(reply.status == 501, "\(path)")
                 #expect(errors(reply)?.first?.isEmpty == false)
             }
             #expect(try await get(api, "database/static-creds/x").status == 501)
             #expect(try await get(api, "database/nothing").status == 404)
+        }
+    }
+
+    @Test func secondAdministratorTakesOver() async throws {
+        try await APIFixture.with { api in
+            _ = try await prepare(api)
+            let alone = try await post(api, "database/rotate-root/orders")
+            #expect(alone.status == 400)
+            #expect(errors(alone)?.first?.hasPrefix("rotation_username") == true)
+            let second = "second_\(api.database.name)"
+            let change = try await post(
+                api,
+                "database/config/orders",
+                #"{"rotation_username":"\#(second)"}"#
+            )
+            #expect(change.status == 204, "\(change.body)")
+            #expect(try await post(api, "database/rotate-root/orders").status == 400)
+            try await api.database.cluster.administer("CREATE ROLE \(second) LOGIN SUPERUSER")
+            let rotated = try await post(api, "database/rotate-root/orders")
+            #expect(rotated.status == 204, "\(rotated.body)")
+            let details = try await get(api, "database/config/orders").body["data"]?[
+                "connection_details"
+            ]
+            #expect(details?["username"]?.text == second)
+            #expect(details?["rotation_username"]?.text == "postgres")
+            #expect(try await get(api, "database/creds/reader").status == 200)
+            #expect(try await post(api, "database/rotate-root/none").status == 404)
         }
     }
 

@@ -335,6 +335,20 @@ import Wire
             let reply = try await logIn(api, issuer.token(Self.good))
             #expect(reply.body["auth"]?["lease_duration"]?.integer == 60)
             let token = try #require(reply.body["auth"]?["client_token"]?.text)
+            // More than one commit's worth that somebody else wrote stand before it.
+            let connection = try await api.database.connect()
+            try await connection.query(
+                """
+                INSERT INTO turnpike.tokens (accessor, token_hmac, display_name, kind, policies,
+                    created_at, expires_at, created_by, mac, traits)
+                SELECT ('00000000-0000-7000-8000-' || lpad(n::text, 12, '0'))::uuid,
+                    sha256(n::text::bytea), display_name, kind, policies, created_at, expires_at,
+                    created_by, mac, traits
+                FROM (SELECT * FROM turnpike.tokens WHERE traits ->> 'path' = 'auth/jwt/login'
+                    ORDER BY created_at DESC LIMIT 1) AS real, generate_series(1, 300) AS n
+                """
+            )
+            await connection.close()
             let removed = try await api.send(.delete, "/v1/sys/auth/jwt", token: api.admin)
             #expect(removed.status == 204)
             #expect(try await api.send(.get, "/v1/status", token: token).status == 401)

@@ -196,7 +196,11 @@ def database(client, url, authority, directory, psql):
     refused(exceptions.Forbidden, engine.create_role, "other", db_name="hvac", creation_statements=[statement])
     refused(exceptions.InvalidRequest, engine.create_role, "hvac-bad", db_name="hvac", creation_statements=["SELECT 1"])
     refused(exceptions.InvalidRequest, engine.generate_credentials, "nothing")
-    refused(exceptions.VaultNotInitialized, engine.rotate_root_credentials, "hvac")
+    refused(exceptions.InvalidRequest, engine.rotate_root_credentials, "hvac")
+    engine.configure(name="hvac", plugin_name="postgresql-database-plugin", rotation_username="hvac_second")
+    equal(engine.rotate_root_credentials("hvac").status_code, 204)
+    details = engine.read_connection("hvac")["data"]["connection_details"]
+    equal((details["username"], details["rotation_username"]), ("hvac_second", "postgres"))
     refused(exceptions.VaultNotInitialized, engine.get_static_credentials, "hvac")
     leases(client, url, authority, port, psql)
     refused(exceptions.InvalidRequest, engine.delete_connection, "hvac")

@@ -21,6 +21,7 @@ import Testing
             ["target", "decommission", "orders", "--reason", "burnt"],
             "POST /v1/targets/orders/decommission"
         ),
+        (["target", "rotate", "orders"], "POST /v1/targets/orders/rotate"),
         (["profile", "list"], "GET /v1/profiles?limit=1000"),
         (["profile", "show", "reader"], "GET /v1/profiles/reader"),
         (["profile", "delete", "reader"], "DELETE /v1/profiles/reader"),

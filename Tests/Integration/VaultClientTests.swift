@@ -18,7 +18,7 @@ struct VaultClientTests {
         let script = Repository.top.appending(path: "Tests/Acceptance/hvac_calls.py").path
         let cluster = try await TestCluster.shared
         try await cluster.administer(
-            "CREATE ROLE hvac_readers NOLOGIN; GRANT CONNECT ON DATABASE postgres TO hvac_readers"
+            "CREATE ROLE hvac_second LOGIN SUPERUSER; CREATE ROLE hvac_readers NOLOGIN; GRANT CONNECT ON DATABASE postgres TO hvac_readers"
         )
         let end = try await ProgramChild.run(
             program,

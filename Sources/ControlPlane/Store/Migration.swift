@@ -50,6 +50,7 @@ package struct Migration: Equatable, Sendable {
             name: "login_secrets",
             text: PackageResources.m0017_login_secrets_sql
         ),
+        Migration(version: 18, name: "targets", text: PackageResources.m0018_targets_sql),
     ]
 }
 

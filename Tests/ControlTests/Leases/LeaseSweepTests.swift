@@ -65,6 +65,25 @@ import Wire
         }
     }
 
+    @Test func restoreHoldsWhereThereIsATarget() async throws {
+        try await LeaseFixture.with { fixture in
+            let leases = fixture.control.leases
+            #expect(try await leases.hold(because: "restored", by: fixture.admin))
+            #expect(try await leases.hold()?.reason == "restored")
+            // Twice is as good as once.
+            #expect(try await leases.hold(because: "restored", by: fixture.admin))
+            let outcomes = try await fixture.base.audited("lease.hold").map(\.outcome)
+            #expect(outcomes == ["success", "unchanged"])
+            #expect(try await leases.release(by: fixture.admin))
+        }
+        try await ControlFixture.with { fixture in
+            let leases = fixture.control.leases
+            let isHeld = try await leases.hold(because: "restored", by: fixture.admin)
+            #expect(!isHeld)
+            #expect(try await leases.hold() == nil)
+        }
+    }
+
     @Test func everyTargetHasItsTurn() async throws {
         try await LeaseFixture.with { fixture in
             _ = try await fixture.issue()

@@ -16,6 +16,11 @@ enum LeaseRoutes {
         .optional("tls", .any, "`{mode: verify, ca: PEM}`; only for this machine `{mode: none}`"),
         .required("database", .text(), "Where the administrator logs in"),
         .required("username", .text(), "Who makes and ends roles there"),
+        .optional(
+            "rotation_username",
+            .text(),
+            "A second administrator like the first: the two take turns at each rotation"
+        ),
         .optional("password", .text(), "Sealed and never shown again; kept if absent"),
         .optional("allowed_profiles", .list(.text()), "Globs; all if absent"),
         .optional("leases_max", .integer(LeaseTarget.leasesRange), "Open leases; 1000 if absent"),
@@ -134,6 +139,23 @@ enum LeaseRoutes {
             }
             .taking(.object([.required("reason", .text(), "Why, for the audit trail")]))
             .answering(.object([.readOnly("leases", .integer(nil), "How many end by it")])),
+            Route(
+                .post,
+                "/v1/targets/{target}/rotate",
+                "rotateTarget",
+                room: "leases",
+                "Let the second administrator take over, under a password that nobody has seen",
+                access: .resource(.update) { request throws(ControlError) in
+                    "database/rotate-root/\(try targetName(request))"
+                }
+            ) { request throws(ControlError) in
+                let row = try await control.targetRotations.rotate(
+                    try targetName(request),
+                    by: request.caller
+                )
+                return Answer(row.document, entityRevision: row.entityVersion)
+            }
+            .answering(targetShape),
         ]
     }
 

@@ -39,8 +39,6 @@ enum AbsentRoutes {
 
     /// Why, by what stands behind `database/`.
     static let database: [String: String] = [
-        "rotate-root":
-            "the administrator's password is not rotated from here yet: write it to database/config",
         "rotate-role": "there are no static roles: their password would outlive whoever read it",
         "static-creds": "there are no static roles: read database/creds, which gives a lease",
         "static-roles": "there are no static roles: write database/roles, which gives leases",

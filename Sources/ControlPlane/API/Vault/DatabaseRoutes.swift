@@ -52,6 +52,18 @@ enum DatabaseRoutes {
                 try await control.targets.reset(try target(request), by: request.caller)
                 return .nothing
             },
+            route(
+                .post,
+                "rotate-root/{name}",
+                "RotateRoot",
+                "Let the second administrator take over, under a password that nobody has seen"
+            ) { request throws(ControlError) in
+                _ = try await control.targetRotations.rotate(
+                    try target(request),
+                    by: request.caller
+                )
+                return .nothing
+            },
         ]
     }
 
@@ -67,6 +79,7 @@ enum DatabaseRoutes {
         change.connectionURL = try text("connection_url", fields)
         change.authorities = try text("tls_ca", fields)
         change.user = try text("username", fields)
+        change.rotationUser = try text("rotation_username", fields)
         change.password = try text("password", fields)
         if let password = change.password, password.utf8.count > Targets.passwordBytesMax {
             throw VaultFields.wrong("password", "must be at most \(Targets.passwordBytesMax) bytes")
@@ -78,7 +91,7 @@ enum DatabaseRoutes {
 
     /// What would make another connection than the one that is asked for.
     private static let refusedOfConnections = [
-        ("root_rotation_statements", "the administrator's password is not rotated from here yet"),
+        ("root_rotation_statements", "a rotation sets a password and nothing else: leave it out"),
         ("username_template", "a role's name follows from its lease: leave it out"),
         ("password_policy", "a password is 256 random bits: leave it out"),
         ("tls_certificate", "client certificates do not exist yet: give username and password"),

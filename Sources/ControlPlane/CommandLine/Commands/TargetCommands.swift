@@ -96,6 +96,25 @@ enum TargetCommands {
                 "decommissioned; leases that end by it: \(answer.shown("leases"))\n"
             )
         },
+        Command(
+            "target rotate",
+            "let the second administrator take over, under a password that nobody has seen",
+            operands: [targetName],
+            requests: ["POST /v1/targets/{target}/rotate"]
+        ) { invocation, session async throws(Failure) in
+            let name = try invocation.operand("TARGET") { text throws(NameError) in
+                try TargetName(text)
+            }
+            let answer = try await session.send(
+                .post,
+                APIPath("targets", name.text, "rotate")
+            )
+            return session.conclude(
+                answer,
+                invocation,
+                "\(answer.shown("username")) is the administrator now\n"
+            )
+        },
     ]
 
     private static let targetOptions = [
@@ -117,6 +136,11 @@ enum TargetCommands {
             value: "ROLE",
             summary: "who makes and ends roles there",
             isRequired: true
+        ),
+        Command.Option(
+            name: "--rotation-username",
+            value: "ROLE",
+            summary: "a second administrator like the first: they take turns at `target rotate`"
         ),
         Command.Option(
             name: "--password-file",
@@ -170,6 +194,7 @@ enum TargetCommands {
             "tls": authorities.map { .fields(["mode": "verify", "ca": .string($0)]) },
             "database": .string(invocation.option("--database") ?? ""),
             "username": .string(invocation.option("--username") ?? ""),
+            "rotation_username": invocation.option("--rotation-username").map { .string($0) },
             "password": password.map { .string($0) },
             "allowed_profiles": globs.isEmpty ? Document?.none : .list(globs),
             "leases_max": try leasesMax(invocation),

@@ -112,19 +112,29 @@ extension Tokens {
         return name
     }
 
-    /// Ends some of the live tokens that a login gave; false once there are none.
-    func revokeSome(
+    /// Ends all live tokens that a login gave, some in each commit.
+    func revokeAll(madeAt path: String, by caller: Caller) async throws(ControlError) {
+        var last: UUIDv7?
+        repeat {
+            last = try await revokeSome(madeAt: path, after: last, by: caller)
+        } while last != nil
+    }
+
+    /// - Returns: after which token to go on; nil where there are no more.
+    private func revokeSome(
         madeAt path: String,
+        after accessor: UUIDv7?,
         by caller: Caller
-    ) async throws(ControlError) -> Bool {
-        let count = try await control.act(
+    ) async throws(ControlError) -> UUIDv7? {
+        let next = try await control.act(
             caller,
             action: "token.revoke",
             resource: path
         ) { act in
             try await ClusterRepository.lockIdentity(in: act.database)
-            let tokens = try await TokenRepository.lockLive(
+            let (tokens, next) = try await TokenRepository.lockLive(
                 madeAt: path,
+                after: accessor,
                 at: act.at,
                 guardedBy: control.rowGuard,
                 in: act.database
@@ -140,9 +150,9 @@ extension Tokens {
                 for child in below { try await end(child, because: "parent_revoked", caller, act) }
             }
             if tokens.isEmpty { act.conclude(outcome: "unchanged") }
-            return tokens.count
+            return next
         }
         control.principals.flush()
-        return count > 0
+        return next
     }
 }

@@ -164,6 +164,21 @@ extension Leases {
         try await control.read { try await LeaseSweepRepository.hold(in: $0) }
     }
 
+    /// Holds the end of leases where this database may know less than the targets do: after a restore.
+    ///
+    /// - Returns: whether there is a target, and so anything to hold.
+    package func hold(
+        because reason: String,
+        by caller: Caller
+    ) async throws(ControlError) -> Bool {
+        guard try await !control.targets.list(limit: 1).items.isEmpty else { return false }
+        return try await control.act(caller, action: "lease.hold", resource: "leases") { act in
+            let isChanged = try await LeaseSweepRepository.setHold(reason, in: act.database)
+            act.conclude(outcome: isChanged ? "success" : "unchanged", reason: reason)
+            return true
+        }
+    }
+
     /// Lets leases end by themselves again after a restore.
     ///
     /// Until then a lease that was renewed after the backup, of which this database knows nothing,

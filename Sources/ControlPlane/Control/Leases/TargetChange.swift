@@ -10,6 +10,8 @@ package struct TargetChange: Sendable {
     /// PEM.
     package var authorities: String?
     package var user: String?
+    /// The second administrator.
+    package var rotationUser: String?
     package var password: String?
     package var allowedProfiles: [String]?
     /// Whether the administrator has to be seen to log in.
@@ -65,6 +67,7 @@ extension Targets {
             security: try Self.security(url.isVerified == false ? nil : pem),
             database: url.database,
             user: user,
+            rotationUser: change.rotationUser ?? known?.rotationUser,
             allowedProfiles: change.allowedProfiles ?? known?.allowedProfiles ?? [],
             leasesMax: known?.leasesMax ?? LeaseTarget.leasesMaxDefault
         )
@@ -81,7 +84,8 @@ extension Targets {
     }
 
     private static let vaultFields = [
-        "username": "username", "allowed_profiles": "allowed_roles", "tls.ca": "tls_ca",
+        "username": "username", "rotation_username": "rotation_username",
+        "allowed_profiles": "allowed_roles", "tls.ca": "tls_ca",
     ]
 
     private static func security(
@@ -129,6 +133,7 @@ extension TargetRow {
             "connection_details": .fields([
                 "connection_url": .string(ConnectionURL.text(of: target)),
                 "username": .string(target.user),
+                "rotation_username": target.rotationUser.map { .string($0) },
                 "tls_ca": target.security.pem.map { .string($0) },
             ]),
             "password_policy": "",

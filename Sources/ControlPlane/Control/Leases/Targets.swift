@@ -70,9 +70,7 @@ package struct Targets: Sendable {
                     Complaint("target.changed", "the target was changed meanwhile: read it again")
                 )
             }
-            if let old, old.target.place != target.place {
-                try await checkNothingIsOpen(target.name, act)
-            }
+            if let old { try await checkNothingHinders(old.target, target, act) }
             let last = try await TargetRepository.lastVersion(
                 of: Self.path(target.name),
                 in: act.database
@@ -204,11 +202,18 @@ package struct Targets: Sendable {
         }
     }
 
-    /// Roles that live on one server are not looked for on another.
-    private func checkNothingIsOpen(
-        _ name: TargetName,
+    /// Roles that live on one server are not looked for on another, and nobody is named whose password
+    /// is being changed.
+    private func checkNothingHinders(
+        _ old: LeaseTarget,
+        _ new: LeaseTarget,
         _ act: AuditedTransaction
     ) async throws {
+        let name = old.name
+        if old.user != new.user {
+            try await control.targetRotations.check(name, taking: new.user, act)
+        }
+        guard old.place != new.place else { return }
         let count = try await LeaseRepository.openCount(on: name, in: act.database)
         guard count > 0 else { return }
         throw ControlError.conflict(
@@ -276,7 +281,7 @@ package struct Targets: Sendable {
         )
     }
 
-    private func password(of row: TargetRow) throws(ControlError) -> SecretBytes {
+    func password(of row: TargetRow) throws(ControlError) -> SecretBytes {
         do throws(KeyError) {
             return try open(row)
         } catch {
@@ -286,7 +291,7 @@ package struct Targets: Sendable {
     }
 
     /// Logs in as the administrator and looks whether roles can be made and how the clock goes.
-    private func verify(
+    func verify(
         _ target: LeaseTarget,
         _ password: SecretBytes
     ) async throws(ControlError) {
@@ -327,7 +332,7 @@ package struct Targets: Sendable {
         try control.leases.checkClock(of: target.name, offset: now - before)
     }
 
-    private static func place(_ name: TargetName, _ version: Int64) -> SealedPlace {
+    static func place(_ name: TargetName, _ version: Int64) -> SealedPlace {
         SealedPlace(
             table: "lease_targets",
             column: "sealed_password",

@@ -231,7 +231,7 @@ package struct AuthMounts: Sendable {
             act.describe(["version": .number(found.version + 1)])
         }
         // Nobody gets another one since the commit above; a crash in between leaves them to their end.
-        while try await control.tokens.revokeSome(madeAt: "\(prefix)/login", by: caller) {}
+        try await control.tokens.revokeAll(madeAt: "\(prefix)/login", by: caller)
     }
 
     // MARK: Entries

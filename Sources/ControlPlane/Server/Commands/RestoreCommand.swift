@@ -23,7 +23,8 @@ enum RestoreCommand {
         and they follow from whatever they have as soon as they connect.
 
         What was revoked, deleted or rotated after the backup is valid again: look through tokens,
-        agents and intentions. Agents that joined after it join again. If the trust keys were
+        agents and intentions. Leases do not end by themselves, and no sweep removes a role, until
+        `turnpike lease release`. Agents that joined after it join again. If the trust keys were
         changed after the backup, name the old and the new ones.
 
         Before anything is made, keys.kek_file proves that the cluster named in the backup made it
@@ -215,6 +216,11 @@ private struct Restore: Sendable {
         do throws(StartFailure) {
             let control = try await Replica.openControl(configuration, pool, logger)
             do {
+                // Before anybody serves what is there.
+                let isHeld = try await control.leases.hold(
+                    because: "restored",
+                    by: control.server
+                )
                 let authority = try await Authority.open(control)
                 let raised = try await EpochRaise(control, authority).perform(
                     signedBy: trustKeys,
@@ -226,6 +232,13 @@ private struct Restore: Sendable {
                         + " \(backup.header.epoch) to \(raised.epoch)\nstart `turnpike-server"
                         + " serve`: agents follow as they connect"
                 )
+                if isHeld {
+                    Console.say(
+                        "leases do not end by themselves, and no sweep removes a role, until"
+                            + " `turnpike lease release`: some may have been renewed or issued after"
+                            + " the backup"
+                    )
+                }
             } catch {
                 throw StartFailure.work("\(error)")
             }

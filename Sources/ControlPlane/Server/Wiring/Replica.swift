@@ -316,6 +316,7 @@ final class Replica: Sendable {
             } catch {
                 return
             }
+            await control.targetRotations.runDue()
             try? await control.leaseSweep.runDue()
         }
     }

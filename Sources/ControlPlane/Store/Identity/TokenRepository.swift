@@ -234,21 +234,26 @@ package enum TokenRepository {
     /// The most tokens of a login that end in one commit.
     package static let loginTokensMax = 256
 
-    /// Live tokens that a path made, locked until the transaction ends.
+    /// One page of the live tokens that a path made, after one, locked until the transaction ends.
     package static func lockLive(
         madeAt path: String,
+        after accessor: UUIDv7?,
         at now: Timestamp,
         guardedBy rowGuard: RowGuard,
         in transaction: PostgresTransaction
-    ) async throws(PostgresError) -> [TokenRow] {
+    ) async throws(PostgresError) -> (tokens: [TokenRow], next: UUIDv7?) {
         let rows = try await transaction.query(
             """
             \(fragment: columns)
             WHERE revoked_at IS NULL AND expires_at > \(now) AND traits ->> 'path' = \(path)
+            \(fragment: accessor.map { "AND accessor > \($0)" } ?? "")
             ORDER BY accessor LIMIT \(loginTokensMax) FOR UPDATE OF tokens
             """
         )
-        return try authentic(rows, rowGuard)
+        // Rows that count as absent must not look like the end.
+        let last: UUIDv7? =
+            rows.count == loginTokensMax ? try rows[rows.count - 1].decode("accessor") : nil
+        return (try authentic(rows, rowGuard), last)
     }
 
     private static func traits(of token: TokenRow) -> JSONText? {

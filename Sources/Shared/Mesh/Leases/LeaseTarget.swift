@@ -31,6 +31,8 @@ package struct LeaseTarget: Hashable, Sendable {
     package var database: String
     /// Who makes and ends roles there.
     package var user: String
+    /// A second administrator, who takes turns with `user` when the password is rotated.
+    package var rotationUser: String?
     /// Which profiles may be made for it; `*` stands for any text.
     package var allowedProfiles: [String]
     /// How many leases may live on it at a time.
@@ -42,6 +44,7 @@ package struct LeaseTarget: Hashable, Sendable {
         security: Security,
         database: String,
         user: String,
+        rotationUser: String? = nil,
         allowedProfiles: [String] = ["*"],
         leasesMax: Int = leasesMaxDefault
     ) {
@@ -50,6 +53,7 @@ package struct LeaseTarget: Hashable, Sendable {
         self.security = security
         self.database = database
         self.user = user
+        self.rotationUser = rotationUser
         self.allowedProfiles = allowedProfiles
         self.leasesMax = leasesMax
     }
@@ -124,6 +128,14 @@ package struct LeaseTarget: Hashable, Sendable {
         for (field, text) in [("database", database), ("username", user)] {
             guard Self.identifierBytes.contains(text.utf8.count) else {
                 throw InvalidField(field, .wrong("must be 1 to 63 bytes long"))
+            }
+        }
+        if let rotationUser {
+            guard Self.identifierBytes.contains(rotationUser.utf8.count) else {
+                throw InvalidField("rotation_username", .wrong("must be 1 to 63 bytes long"))
+            }
+            guard rotationUser != user else {
+                throw InvalidField("rotation_username", .wrong("must be another than username"))
             }
         }
         guard allowedProfiles.count <= Self.globsMax else {

@@ -23,6 +23,10 @@ extension LeaseTarget {
             security: security ?? .plain,
             database: try reader.string("database"),
             user: try reader.string("username"),
+            rotationUser: try reader.optionalString(
+                "rotation_username",
+                bytes: Self.identifierBytes
+            ),
             allowedProfiles: try reader.optional("allowed_profiles")?
                 .strings(limit: Self.globsMax) ?? ["*"],
             leasesMax: try reader.optionalInt("leases_max", in: Self.leasesRange)
@@ -45,6 +49,7 @@ extension LeaseTarget {
             "tls": security.document,
             "database": .string(database),
             "username": .string(user),
+            "rotation_username": rotationUser.map { .string($0) },
             "allowed_profiles": .list(allowedProfiles),
             "leases_max": .number(leasesMax),
         ])
