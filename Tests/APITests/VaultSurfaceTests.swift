@@ -48,7 +48,8 @@ import Wire
                 Set(open.map(\.name)) == [
                     "vaultHealth", "vaultSealStatus", "vaultUnseal", "vaultInitialization",
                     "vaultInitialize", "vaultLeader", "vaultAbsentAuthPost", "vaultLogin",
-                    "vaultLoginByPassword", "vaultUnwrap", "vaultLookupWrapping", "vaultRewrap",
+                    "vaultLoginByPassword", "vaultLoginNonce", "vaultUnwrap", "vaultLookupWrapping",
+                    "vaultRewrap",
                 ],
                 "what needs no token is decided here, on purpose"
             )

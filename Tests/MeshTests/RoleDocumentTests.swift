@@ -36,41 +36,6 @@ struct RoleDocumentTests {
         #expect(TokenRole(CertificateRole().document) == nil)
     }
 
-    @Test func roleIDsAreNoCredential() {
-        var role = AppRole()
-        role.identity = "a"
-        role.roleID = "b"
-        #expect(role.isBound)
-        #expect(role.secretLifetime == AppRole.secretLifetimeMax)
-        role.secretLifetimeSeconds = 60
-        #expect(role.secretLifetime == .seconds(60))
-        role.bindsSecretID = false
-        #expect(!role.isBound)
-        role.grant.boundCIDRs = ["10.0.0.0/8"]
-        #expect(role.isBound)
-        #expect(AppRole(role.document) == role)
-        role.roleID = ""
-        #expect(AppRole(role.document) == nil)
-        #expect(AppRole(TokenRole().document) == nil)
-    }
-
-    @Test func passwordsAreNeverShown() {
-        let verifier = PasswordUser.Verifier(
-            cost: 2,
-            blockSize: 8,
-            parallelism: 1,
-            salt: [1],
-            digest: [2]
-        )
-        let user = PasswordUser(verifier: verifier)
-        #expect(PasswordUser(user.document) == user)
-        #expect(user.shown == .fields(["grant": TokenGrant().document]))
-        var altered = user.document
-        altered.set("digest", "")
-        #expect(PasswordUser(altered) == nil)
-        #expect(PasswordUser(TokenRole().document) == nil)
-    }
-
     @Test func grantsAreReadWholeOrNotAtAll() {
         var grant = TokenGrant()
         grant.uses = 3

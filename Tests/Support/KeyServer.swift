@@ -1,4 +1,4 @@
-import HTTP
+package import HTTP
 import Reactor
 package import Synchronization
 import TLS
@@ -12,6 +12,9 @@ package final class KeyServer: Sendable {
         package var status = 200
         package var fields: [(String, String)] = []
         package var requests = 0
+        /// The last request.
+        package var head: RequestHead?
+        package var body: [UInt8] = []
     }
 
     package let state = Mutex(State())
@@ -44,9 +47,11 @@ package final class KeyServer: Sendable {
             on: .loopback(),
             reactors: [thread.reactor],
             configuration: HTTPServerConfiguration(security: context)
-        ) { [self] _ in
+        ) { [self] request in
             let (text, status, fields) = state.withLock { state in
                 state.requests += 1
+                state.head = request.head
+                state.body = request.body
                 return (state.text, state.status, state.fields)
             }
             var response = HTTPResponse(status: Status(status) ?? .ok, body: Array(text.utf8))

@@ -28,6 +28,8 @@ package final class ControlPlane: Sendable {
     let lookups = LookupGate()
     let probe = DatabaseProbe()
     let loginRecords = LoginRecords()
+    /// What asks servers of other people.
+    let outside: OutsideServers
     /// The keys that issuers of tokens publish.
     let keySets: KeySets
     /// What stretches the passwords of logins.
@@ -53,7 +55,8 @@ package final class ControlPlane: Sendable {
         let alarms = RowAlarms(logger: surroundings.logger, metrics: surroundings.metrics)
         self.alarms = alarms
         rowGuard = keyring.rowGuard { alarms.raise($0) }
-        keySets = KeySets(surroundings, on: spine.pool.reactor)
+        outside = OutsideServers(surroundings, on: spine.pool.reactor)
+        keySets = KeySets(surroundings, outside)
         passwords = Passwords(surroundings)
         leaseDesk = LeaseDesk(
             settings: settings.leases,

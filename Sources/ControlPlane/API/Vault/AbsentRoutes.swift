@@ -27,7 +27,7 @@ enum AbsentRoutes {
 
     /// Why, by the name of the login method.
     static let logins: [String: String] = Dictionary(
-        uniqueKeysWithValues: ["aws", "kubernetes", "oidc"]
+        uniqueKeysWithValues: ["oidc"]
             .map { ($0, "the login method \($0) does not exist yet: use a token") }
     )
 

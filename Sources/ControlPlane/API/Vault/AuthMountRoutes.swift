@@ -47,7 +47,7 @@ enum AuthMountRoutes {
                 "/v1/sys/auth/{mount}",
                 "vaultEnableAuthMethod",
                 room: room,
-                "Mount a way to log in: `type` jwt, cert, approle or userpass",
+                "Mount a way to log in: `type` jwt, cert, approle, userpass, aws or kubernetes",
                 needs: .sudo
             ) { request throws(ControlError) in
                 let fields = VaultFields(request.body)

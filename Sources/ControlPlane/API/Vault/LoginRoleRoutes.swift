@@ -14,7 +14,7 @@ protocol VaultLoginRole: LoginRole {
 /// The roles of logins: what is mounted at a path decides what a role below it is.
 enum LoginRoleRoutes {
     private static let kinds: [any VaultLoginRole.Type] = [
-        JWTRole.self, CertificateRole.self, AppRole.self,
+        JWTRole.self, CertificateRole.self, AppRole.self, AWSRole.self, KubernetesRole.self,
     ]
 
     static func routes(_ control: ControlPlane) -> [Route] {

@@ -100,6 +100,20 @@ enum LoginRoutes {
                 at: mount.path,
                 by: request.caller
             )
+        case .aws:
+            return try await AWSLoginRoutes.logIn(
+                fields,
+                at: mount.path,
+                by: request.caller,
+                control
+            )
+        case .kubernetes:
+            return try await control.kubernetesLogins.logIn(
+                try fields.requiredText("jwt"),
+                role: try fields.requiredText("role"),
+                at: mount.path,
+                by: request.caller
+            )
         case .userpass: throw noMount
         }
     }
@@ -132,6 +146,9 @@ enum LoginRoutes {
             ) { request throws(ControlError) in
                 let mount = request.capture("mount")
                 return try await orAbsent(request) { () async throws(ControlError) in
+                    if try await isKubernetes(mount, control) {
+                        return try await readCluster(mount, control)
+                    }
                     guard let found = try await control.jwtLogins.configuration(mount) else {
                         throw .notFound(Complaint("auth.not_found", "it is not configured"))
                     }
@@ -147,22 +164,57 @@ enum LoginRoutes {
             ) { request throws(ControlError) in
                 let mount = request.capture("mount")
                 return try await orAbsent(request) { () async throws(ControlError) in
-                    let wanted = try wanted(VaultFields(request.body))
-                    if wanted.allowsPrivateAddresses,
-                        !request.caller.may(.sudo, on: "auth/\(mount)/config")
-                    {
-                        throw .forbidden(
-                            Complaint(
-                                "auth.private_address",
-                                "jwks_private_addresses needs sudo on auth/\(mount)/config"
-                            )
+                    let fields = VaultFields(request.body)
+                    if try await isKubernetes(mount, control) {
+                        let wanted = try KubernetesSettings.read(fields)
+                        try checkPrivate(wanted.allowsPrivateAddresses, request)
+                        try await control.kubernetesLogins.configure(
+                            mount,
+                            wanted,
+                            by: request.caller
                         )
+                        return .nothing
                     }
+                    let wanted = try wanted(fields)
+                    try checkPrivate(wanted.allowsPrivateAddresses, request)
                     try await control.jwtLogins.configure(mount, wanted, by: request.caller)
                     return .nothing
                 }
             },
         ]
+    }
+
+    /// Whoever may name a server of the private network may make this one ask it.
+    private static func checkPrivate(
+        _ mayBePrivate: Bool,
+        _ request: RouteRequest
+    ) throws(ControlError) {
+        let path = "auth/\(request.capture("mount"))/config"
+        guard !mayBePrivate || request.caller.may(.sudo, on: path) else {
+            throw .forbidden(
+                Complaint("auth.private_address", "a private address needs sudo on \(path)")
+            )
+        }
+    }
+
+    private static func isKubernetes(
+        _ mount: String,
+        _ control: ControlPlane
+    ) async throws(ControlError) -> Bool {
+        try await control.authMounts.find(mount)?.method == .kubernetes
+    }
+
+    private static func readCluster(
+        _ mount: String,
+        _ control: ControlPlane
+    ) async throws(ControlError) -> VaultReply {
+        guard let found = try await control.kubernetesLogins.configuration(mount) else {
+            throw .notFound(Complaint("auth.not_found", "it is not configured"))
+        }
+        return .data(
+            KubernetesSettings.show(found),
+            mountType: AuthMethod.kubernetes.rawValue
+        )
     }
 
     private static func wanted(_ fields: VaultFields) throws(ControlError) -> JWTConfiguration {

@@ -17,6 +17,7 @@ enum VaultRoutes {
             LoginRoleRoutes.routes(control),
             SecretIDRoutes.routes(control),
             PasswordUserRoutes.routes(control),
+            AWSLoginRoutes.routes(control),
             SecretRoutes.routes(control),
             DatabaseRoutes.routes(control),
             VaultLeaseRoutes.routes(control),

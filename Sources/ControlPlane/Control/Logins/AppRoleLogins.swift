@@ -1,4 +1,4 @@
-package import Mesh
+import Mesh
 package import Store
 package import Wire
 

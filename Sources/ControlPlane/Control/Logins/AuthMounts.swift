@@ -7,6 +7,8 @@ package enum AuthMethod: String, Sendable, Hashable, CaseIterable {
     case cert
     case approle
     case userpass
+    case aws
+    case kubernetes
 }
 
 /// One way to log in, mounted below `auth/`.

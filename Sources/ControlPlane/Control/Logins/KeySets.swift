@@ -1,7 +1,6 @@
 import Crypto
 import Mesh
 import Observability
-import Reactor
 import Synchronization
 import Transport
 import Wire
@@ -9,8 +8,6 @@ import Wire
 /// The keys that issuers publish, as this replica fetched them: one request at a time for each.
 final class KeySets: Sendable {
     static let issuersMax = 256
-    private static let rootsPath = "/etc/ssl/certs/ca-certificates.crt"
-    private static let rootsBytesMax = 4 << 20
 
     private struct Issuer {
         var version: Int64
@@ -19,13 +16,12 @@ final class KeySets: Sendable {
     }
 
     private let surroundings: Surroundings
-    private let reactor: Reactor
+    private let outside: OutsideServers
     private let issuers = Mutex<[String: Issuer]>([:])
-    private let resolver = Mutex<WorkerPool?>(nil)
 
-    init(_ surroundings: Surroundings, on reactor: Reactor) {
+    init(_ surroundings: Surroundings, _ outside: OutsideServers) {
         self.surroundings = surroundings
-        self.reactor = reactor
+        self.outside = outside
     }
 
     /// The keys for a token that names one; nil when there are none and none can be had now.
@@ -74,20 +70,17 @@ final class KeySets: Sendable {
     func fetch(
         _ configuration: JWTConfiguration
     ) async throws(DocumentFetchError) -> (set: JSONWebKeySet, maxAge: Duration?) {
-        guard let address = DocumentAddress(configuration.jwksURL) else {
-            throw .failed("the address is not https://host/path")
-        }
-        let mayBePrivate = configuration.allowsPrivateAddresses
-        let fetch = DocumentFetch(
-            rootsPEM: try roots(configuration),
-            byteCountMax: JSONWebKeySet.textBytesMax,
-            admits: { bytes in
-                guard let address = Mesh.IPAddress(bytes: bytes) else { return false }
-                return address.isPublic || (mayBePrivate && address.reach != .nowhere)
-            },
-            clock: surroundings.now
+        let request = DocumentFetch.Request(fields: [("accept", "application/json")])
+        let answer = try await outside.ask(
+            OutsideServers.Place(
+                address: configuration.jwksURL,
+                rootsPEM: configuration.jwksCAPEM,
+                mayBePrivate: configuration.allowsPrivateAddresses,
+                byteCountMax: JSONWebKeySet.textBytesMax
+            ),
+            request
         )
-        let answer = try await fetch.get(address, on: reactor, resolver: try threads())
+        guard answer.status == 200 else { throw .status(answer.status) }
         do throws(JOSEError) {
             return (try JSONWebKeySet(publicText: answer.body), answer.maxAge)
         } catch {
@@ -162,29 +155,6 @@ final class KeySets: Sendable {
             return issuers[path]?.waiting ?? []
         }
         for waiter in waiting { waiter.resume() }
-    }
-
-    private func roots(_ configuration: JWTConfiguration) throws(DocumentFetchError) -> [UInt8] {
-        if !configuration.jwksCAPEM.isEmpty { return Array(configuration.jwksCAPEM.utf8) }
-        guard
-            let roots = try? FileSystem.read(
-                Self.rootsPath,
-                byteCountMax: Self.rootsBytesMax,
-                followsLinks: true
-            )
-        else { throw .noRoots }
-        return roots
-    }
-
-    private func threads() throws(DocumentFetchError) -> WorkerPool {
-        let pool = resolver.withLock { pool in
-            if pool == nil {
-                pool = try? WorkerPool(name: "issuers", threadCount: 1, queuedMax: 64)
-            }
-            return pool
-        }
-        guard let pool else { throw .failed("no thread to look names up with") }
-        return pool
     }
 }
 

@@ -12,6 +12,10 @@ package struct AuthEntryRow: Equatable, Sendable {
         case tokenRole = "token_role"
         case appRole = "approle_role"
         case passwordUser = "userpass_user"
+        case awsConfiguration = "aws_config"
+        case awsRole = "aws_role"
+        case kubernetesConfiguration = "kubernetes_config"
+        case kubernetesRole = "kubernetes_role"
     }
 
     /// The canonical resource path, such as `auth/jwt/role/orders`.

@@ -72,6 +72,35 @@ package struct DocumentFetch: Sendable {
         package let maxAge: Duration?
     }
 
+    /// What is asked for.
+    package struct Request: Sendable {
+        /// Which host the request is for, if not the address's.
+        package var host: String?
+        package var fields: [(name: String, value: String)]
+        /// Nil for `GET`; what is sent is sent by `POST`.
+        package var body: [UInt8]?
+
+        package init(
+            host: String? = nil,
+            fields: [(name: String, value: String)],
+            body: [UInt8]? = nil
+        ) {
+            self.host = host
+            self.fields = fields
+            self.body = body
+        }
+    }
+
+    /// What a server said, whatever its status.
+    package struct Reply: Equatable, Sendable {
+        package let status: Int
+        /// Type and subtype in lower case, without parameters; empty for none.
+        package let mediaType: String
+        package let body: [UInt8]
+        /// From `Cache-Control: max-age`.
+        package let maxAge: Duration?
+    }
+
     /// The authorities that the server must be verified under, PEM.
     package var rootsPEM: [UInt8]
     /// The longest document.
@@ -98,6 +127,30 @@ package struct DocumentFetch: Sendable {
         on reactor: Reactor,
         resolver: WorkerPool
     ) async throws(DocumentFetchError) -> Answer {
+        let request = Request(fields: [("accept", "application/json")])
+        let reply = try await send(request, to: address, on: reactor, resolver: resolver)
+        guard reply.status == Status.ok.code else { throw .status(reply.status) }
+        return Answer(body: reply.body, maxAge: reply.maxAge)
+    }
+
+    /// Sends one request within 5 s and gives the answer whatever its status; no redirects.
+    package func send(
+        _ request: Request,
+        to address: DocumentAddress,
+        on reactor: Reactor,
+        resolver: WorkerPool
+    ) async throws(DocumentFetchError) -> Reply {
+        guard let authority = request.host.map({ Authority($0) }) ?? address.authority else {
+            throw .failed("the host of the request is no host")
+        }
+        var fields = HeaderFields()
+        for field in request.fields {
+            do {
+                try fields.append(name: field.name, value: field.value)
+            } catch {
+                throw .failed("a field of the request is none")
+            }
+        }
         let addresses = try await addresses(of: address, resolver)
         guard
             let verifier = HostNameVerifier(rootsPEM: rootsPEM, host: address.host, clock: clock)
@@ -113,7 +166,7 @@ package struct DocumentFetch: Sendable {
             )
             var configuration = HTTPClientConfiguration(
                 addresses: addresses,
-                authority: address.authority,
+                authority: authority,
                 security: .client(
                     context,
                     serverName: IPAddress(address.host) == nil ? address.host : nil,
@@ -127,28 +180,34 @@ package struct DocumentFetch: Sendable {
         } catch {
             throw .failed("TLS cannot be set up: \(error)")
         }
-        let answer = await Self.answer(client, address)
+        let answer = await Self.answer(client, address, fields, request.body)
         await client.close()
         switch answer {
         case .success(let response):
-            guard response.head.status == .ok else { throw .status(response.head.status.code) }
-            return Answer(body: response.body, maxAge: Self.maxAge(response.head.fields))
+            let type = response.head.fields.first(.contentType).flatMap { MediaType($0) }
+            return Reply(
+                status: response.head.status.code,
+                mediaType: type.map { "\($0.type)/\($0.subtype)" } ?? "",
+                body: response.body,
+                maxAge: Self.maxAge(response.head.fields)
+            )
         case .failure(let error): throw .failed("\(error)")
         }
     }
 
     private static func answer(
         _ client: HTTPClient,
-        _ address: DocumentAddress
+        _ address: DocumentAddress,
+        _ fields: HeaderFields,
+        _ body: [UInt8]?
     ) async -> Result<HTTPClientResponse, HTTPClientError> {
         do throws(HTTPClientError) {
-            var fields = HeaderFields()
-            try? fields.append(name: "accept", value: "application/json")
             return .success(
                 try await client.send(
-                    .get,
+                    body == nil ? .get : .post,
                     address.target,
                     fields: fields,
+                    body: body ?? [],
                     timeout: totalTimeout
                 )
             )

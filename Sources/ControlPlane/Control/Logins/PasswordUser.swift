@@ -1,3 +1,4 @@
+package import Mesh
 package import Wire
 
 /// A person who logs in by name and password, and what the login gives.

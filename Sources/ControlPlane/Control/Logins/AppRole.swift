@@ -1,3 +1,4 @@
+package import Mesh
 package import Wire
 
 /// Which programs log in by the id of a role and a secret id, and what the login gives.
