@@ -47,6 +47,23 @@ import Wire
         }
         #expect(try await !wire.certificate(of: ServiceName("web")).chain.isEmpty)
 
+        // A role for a port that is not there, and a lease of somebody else.
+        let unknownPort = try await wire.lease(
+            .issue(port: 15_432, profile: ProfileName("reader"), verifier: Self.verifier())
+        )
+        #expect(
+            unknownPort.error?.hasPrefix("lease.no_upstream") == true,
+            "\(unknownPort)"
+        )
+        let foreignLease = LeaseID(
+            profile: try ProfileName("reader"),
+            id: UUIDv7(timestamp: .distantPast, random: [UInt8](repeating: 1, count: 10))
+        )
+        for act in [AgentLeaseRequest.Act.renew(foreignLease), .revoke(foreignLease)] {
+            let answer = try await wire.lease(act)
+            #expect(answer.error?.hasPrefix("lease.not_found") == true, "\(answer)")
+        }
+
         // A section of the other's: knowing its hash gives no right, and asking ends the stream.
         try await wire.send(
             .want(Want(manifest: wire.manifestHash, sections: [try #require(foreign.first)]))
@@ -64,6 +81,15 @@ import Wire
 
         #expect(await victim.end() == 0)
         await server.stop()
+    }
+
+    private static func verifier() throws -> SCRAMVerifier {
+        try SCRAMVerifier(
+            SCRAM.Keys(
+                of: SecretBytes(copying: [1, 2, 3]),
+                salt: [UInt8](repeating: 1, count: SCRAM.saltByteCount)
+            ).verifier
+        )
     }
 
     private func sectionHashes(of home: JoinedAgent) throws -> Set<SHA256Digest> {
@@ -131,7 +157,8 @@ private actor WireAgent: ReactorBound {
                     head: nil,
                     trustVersion: 1,
                     trustHash: SHA256.digest(of: []),
-                    held: []
+                    held: [],
+                    features: [.postgres]
                 )
             )
         )
@@ -194,6 +221,20 @@ private actor WireAgent: ReactorBound {
             return nil
         }
         guard let answer else { throw WaitedInVain(what: "an answer about \(service)") }
+        return answer
+    }
+
+    func lease(_ act: AgentLeaseRequest.Act) async throws -> AgentLeaseAnswer {
+        let id = nextRequest
+        nextRequest += 1
+        try await send(.leaseRequest(AgentLeaseRequest(id: id, act: act)))
+        let answer = try await wait {
+            for case .leaseAnswer(let answer) in self.messages where answer.id == id {
+                return answer
+            }
+            return nil
+        }
+        guard let answer else { throw WaitedInVain(what: "an answer about a lease") }
         return answer
     }
 

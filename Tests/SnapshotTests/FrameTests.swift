@@ -45,60 +45,97 @@ import Wire
             opened: 1,
             bytesSent: 2
         )
-        messages = [
-            .hello(
-                Hello(
-                    agent: world.agent,
-                    software: "test",
-                    mark: publication.mark,
-                    head: publication.envelope,
-                    trustVersion: 1,
-                    trustHash: world.trust.hash,
-                    held: [hash]
+        messages =
+            [
+                .hello(
+                    Hello(
+                        agent: world.agent,
+                        software: "test",
+                        mark: publication.mark,
+                        head: publication.envelope,
+                        trustVersion: 1,
+                        trustHash: world.trust.hash,
+                        held: [hash]
+                    )
+                ),
+                .manifest(publication.envelope),
+                .want(Want(manifest: hash, sections: [hash])),
+                .section(SectionChunk(hash: hash, offset: 0, byteCount: 3, bytes: [1, 2, 3])),
+                .trust(world.trust.envelope.encoded),
+                .acknowledgement(
+                    Acknowledgement(
+                        manifest: hash,
+                        mark: nil,
+                        appliedAt: nil,
+                        trustVersion: 1,
+                        errors: ["fork", "two contents"]
+                    )
+                ),
+                .acknowledgement(
+                    Acknowledgement(
+                        manifest: hash,
+                        mark: publication.mark,
+                        appliedAt: World.now,
+                        trustVersion: 1,
+                        errors: []
+                    )
+                ),
+                .certificateRequest(CertificateRequest(id: 1, service: nil, csr: [4])),
+                .certificateRequest(CertificateRequest(id: 2, service: world.web, csr: [4, 5])),
+                .certificateAnswer(CertificateAnswer(id: 1, chain: [[1], [2, 3]])),
+                .certificateAnswer(
+                    CertificateAnswer(id: 2, chain: [], error: "busy", retryAfter: .seconds(5))
+                ),
+                .status(["ready": true]),
+                .evidence(
+                    EvidenceBatch(
+                        batch: 9,
+                        previous: .beginning(of: world.agent),
+                        dropped: 1,
+                        decisions: [decision, refused],
+                        flows: [flow]
+                    )
+                ),
+                .evidenceAcknowledgement(batch: 9),
+                .refusal(StreamRefusal(code: "not_placed", text: "no such placement")),
+                .ping(1), .pong(.init(Int64.max)),
+                .health(HealthNotice(weights: [world.web: [world.agent: 3]])),
+            ] + Self.leaseMessages
+    }
+
+    private static var leaseMessages: [Message] {
+        guard let profile = try? ProfileName("reader"),
+            let host = try? OutsideHost("db.example.com"),
+            let id = try? UUIDv7(parsing: "0190a5b6-7c8d-7e9f-8a0b-1c2d3e4f5061"),
+            let verifier = try? SCRAMVerifier(
+                "SCRAM-SHA-256$4096:\(Base64.encode([UInt8](repeating: 1, count: 16)))"
+                    + "$\(Base64.encode([UInt8](repeating: 2, count: 32)))"
+                    + ":\(Base64.encode([UInt8](repeating: 3, count: 32)))"
+            )
+        else { return [] }
+        let lease = LeaseID(profile: profile, id: id)
+        let account = LeasedAccount(
+            lease: lease,
+            remaining: .milliseconds(59_500),
+            mostRemaining: .seconds(300),
+            host: host,
+            port: 5_432,
+            authorities: [[1, 2]],
+            database: "orders",
+            settings: ["statement_timeout"]
+        )
+        return [
+            .leaseRequest(
+                AgentLeaseRequest(
+                    id: 1,
+                    act: .issue(port: 15_432, profile: profile, verifier: verifier)
                 )
             ),
-            .manifest(publication.envelope),
-            .want(Want(manifest: hash, sections: [hash])),
-            .section(SectionChunk(hash: hash, offset: 0, byteCount: 3, bytes: [1, 2, 3])),
-            .trust(world.trust.envelope.encoded),
-            .acknowledgement(
-                Acknowledgement(
-                    manifest: hash,
-                    mark: nil,
-                    appliedAt: nil,
-                    trustVersion: 1,
-                    errors: ["fork", "two contents"]
-                )
-            ),
-            .acknowledgement(
-                Acknowledgement(
-                    manifest: hash,
-                    mark: publication.mark,
-                    appliedAt: World.now,
-                    trustVersion: 1,
-                    errors: []
-                )
-            ),
-            .certificateRequest(CertificateRequest(id: 1, service: nil, csr: [4])),
-            .certificateRequest(CertificateRequest(id: 2, service: world.web, csr: [4, 5])),
-            .certificateAnswer(CertificateAnswer(id: 1, chain: [[1], [2, 3]])),
-            .certificateAnswer(
-                CertificateAnswer(id: 2, chain: [], error: "busy", retryAfter: .seconds(5))
-            ),
-            .status(["ready": true]),
-            .evidence(
-                EvidenceBatch(
-                    batch: 9,
-                    previous: .beginning(of: world.agent),
-                    dropped: 1,
-                    decisions: [decision, refused],
-                    flows: [flow]
-                )
-            ),
-            .evidenceAcknowledgement(batch: 9),
-            .refusal(StreamRefusal(code: "not_placed", text: "no such placement")),
-            .ping(1), .pong(.init(Int64.max)),
-            .health(HealthNotice(weights: [world.web: [world.agent: 3]])),
+            .leaseRequest(AgentLeaseRequest(id: 2, act: .renew(lease))),
+            .leaseRequest(AgentLeaseRequest(id: 3, act: .revoke(lease))),
+            .leaseAnswer(AgentLeaseAnswer(id: 1, account: account)),
+            .leaseAnswer(AgentLeaseAnswer(id: 2, error: "busy: wait", retryAfter: .seconds(1))),
+            .leaseAnswer(AgentLeaseAnswer(id: 3)),
         ]
     }
 

@@ -60,6 +60,15 @@ package final class VerifiedPostgres: @unchecked Sendable {
         port: UInt16,
         input: String? = nil
     ) -> String {
+        psql(statements, port: port, input: input)
+    }
+
+    /// The same with a list.
+    package func psql(
+        _ statements: [String],
+        port: UInt16,
+        input: String? = nil
+    ) -> String {
         let psql = start(
             "psql",
             ["-X", "-q", "-A", "-t", "-v", "VERBOSITY=verbose", "-v", "ON_ERROR_STOP=1"]

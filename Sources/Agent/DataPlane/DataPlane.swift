@@ -11,6 +11,7 @@ package final class DataPlane: Sendable {
     let lanes: [Confined<DataPlaneReactor>]
     private let settings: DataPlaneSettings
     private let circuits: CircuitTable
+    let postgres = PostgresDesk()
     /// One queue for each reactor, to be drained by the spool.
     package let evidenceQueues: [EvidenceQueue]
 
@@ -35,6 +36,7 @@ package final class DataPlane: Sendable {
                 connectionsMax: share(settings.connectionsMax),
                 handshakesMax: share(settings.handshakesMax),
                 circuits: circuits,
+                postgres: postgres,
                 metrics: counters,
                 logger: logger
             )
@@ -50,10 +52,11 @@ package final class DataPlane: Sendable {
     /// Begins to listen on the mesh port; gives its address.
     package func start() async throws(SystemError) -> SocketAddress {
         var address = settings.meshAddress
-        for lane in lanes {
+        for box in lanes {
             let wanted = address
-            let result = await lane.run { lane in
-                Result { () throws(SystemError) in try lane.listen(on: wanted) }
+            let result = await box.run { lane in
+                lane.box = box
+                return Result { () throws(SystemError) in try lane.listen(on: wanted) }
             }
             address = try result.get()
         }
@@ -75,6 +78,11 @@ package final class DataPlane: Sendable {
     /// Takes over where the names of external targets lead; connections that are open stay.
     package func apply(_ addresses: OutsideAddresses) async {
         for lane in lanes { await lane.run { $0.apply(addresses) } }
+    }
+
+    /// Takes over which roles are leased for local programs; sessions of earlier ones go on.
+    package func apply(_ leases: [LeaseNeed: PostgresLease]) async {
+        for lane in lanes { await lane.run { $0.apply(leases) } }
     }
 
     /// Stops accepting, lets connections finish for `drainTimeout`, then cuts the rest.
@@ -116,7 +124,7 @@ extension DataPlaneReactor {
     var status: DataPlaneStatus {
         var status = DataPlaneStatus()
         status.meshAddress = meshListener?.localAddress
-        status.connectionCount = live.count
+        status.connectionCount = connectionCount
         status.flows = live.flowCounts
         status.ejectedCount = balancer.ejectedCount(at: reactor.now)
         status.heldByteCount = live.all.reduce(0) {
@@ -158,7 +166,7 @@ extension Confined<DataPlaneReactor> {
     }
 
     private func poll(until deadline: Reactor.Instant, _ done: @escaping () -> Void) {
-        guard value.live.count > 0, reactor.now < deadline else { return done() }
+        guard value.connectionCount > 0, reactor.now < deadline else { return done() }
         reactor.schedule(after: .milliseconds(20)) { _ in self.poll(until: deadline, done) }
     }
 }

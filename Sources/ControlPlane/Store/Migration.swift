@@ -51,6 +51,11 @@ package struct Migration: Equatable, Sendable {
             text: PackageResources.m0017_login_secrets_sql
         ),
         Migration(version: 18, name: "targets", text: PackageResources.m0018_targets_sql),
+        Migration(
+            version: 19,
+            name: "passwordless",
+            text: PackageResources.m0019_passwordless_sql
+        ),
     ]
 }
 

@@ -272,19 +272,19 @@ import Testing
     /// Only between messages, and only when nothing is open, is a session idle.
     @Test func idleIsNothingOpenAnywhere() throws {
         var talk = Talk()
-        #expect(talk.session.isIdle && !talk.session.farewell.isEmpty)
+        #expect(talk.session.isIdle && !talk.session.farewell().isEmpty)
         _ = try talk.say([0x51])
         #expect(!talk.session.isIdle)
         _ = try talk.say(Array(PostgresWire.query("BEGIN").dropFirst()))
         _ = try talk.answer(PostgresWire.complete("BEGIN") + PostgresWire.ready("T"))
         #expect(!talk.session.isIdle && talk.session.transaction == .open)
-        #expect(!talk.session.farewell.isEmpty)
+        #expect(!talk.session.farewell().isEmpty)
         _ = try talk.answer([0x44, 0, 0, 0, 9, 1])
-        #expect(talk.session.farewell.isEmpty)
+        #expect(talk.session.farewell().isEmpty)
         _ = try talk.answer([2, 3, 4, 5])
-        #expect(talk.session.farewell.contains(UInt8(ascii: "F")))
+        #expect(talk.session.farewell().contains(UInt8(ascii: "F")))
         #expect(
-            String(decoding: talk.session.farewell, as: UTF8.self).contains("C57P01")
+            String(decoding: talk.session.farewell(), as: UTF8.self).contains("C57P01")
         )
     }
 

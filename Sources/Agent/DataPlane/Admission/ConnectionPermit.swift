@@ -4,7 +4,7 @@ package import Wire
 
 /// The right to relay one connection; without one no relay begins.
 ///
-/// Only the two functions below make one. It holds what evidence needs for as long as the
+/// Only the functions below make one. It holds what evidence needs for as long as the
 /// connection lives.
 package struct ConnectionPermit: Equatable, Sendable {
     /// In whose name the connection was made.
@@ -87,6 +87,23 @@ package struct ConnectionPermit: Equatable, Sendable {
                 revision: snapshot.revision
             )
         )
+    }
+
+    /// Decides a local user's session at a port that speaks PostgreSQL, where this agent also asks the
+    /// destination's rules.
+    package static func program(
+        uid: UInt32,
+        port: UInt16,
+        snapshot: ValidatedSnapshot,
+        now: Timestamp
+    ) -> Result<ConnectionPermit, Refusal> {
+        outbound(uid: uid, port: port, snapshot: snapshot).flatMap { permit in
+            let ruling = snapshot.decide(programAt: port, now: now)
+            guard ruling.isAllowed else {
+                return .failure(Refusal(ruling: ruling, destination: permit.destination))
+            }
+            return .success(permit.renewed(ruling, revision: snapshot.revision))
+        }
     }
 
     /// The same connection, allowed again by what is enforced now.

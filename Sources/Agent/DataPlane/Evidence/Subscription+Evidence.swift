@@ -18,6 +18,7 @@ extension Subscription {
             countCertificates()
             forgetStaleHealth()
             lookUpDue()
+            followLeases()
             pingAndReport()
         }
     }

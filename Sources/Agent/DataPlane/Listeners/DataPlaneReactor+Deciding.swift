@@ -26,6 +26,7 @@ extension DataPlaneReactor {
         for connection in live.all {
             connection.decideAgain(configuration, now: now, memory: &memory)
         }
+        decidePrograms(configuration, now: now)
         var edges = live.all.map(\.leavesEnd).map { $0 + .seconds(1) }.filter { $0 > now }
         if configuration.snapshot.expires > now { edges.append(configuration.snapshot.expires) }
         if let transition = configuration.snapshot.nextTransition(after: now) {
@@ -57,7 +58,7 @@ extension DataPlaneReactor {
     func armDecision(_ now: Timestamp) {
         reactor.cancel(decisionTimer)
         let limit =
-            live.count > 0
+            connectionCount > 0
             ? DataPlaneLimits.clockInterval : DataPlaneLimits.decisionIntervalMax
         let delay = decisionEdge == .distantFuture ? limit : min(limit, decisionEdge - now)
         decisionTimer = reactor.schedule(after: max(.zero, delay)) { [weak self] _ in
@@ -68,6 +69,7 @@ extension DataPlaneReactor {
     private func lookAtClock() {
         lookForLosses()
         let now = settings.now()
+        checkLeases(now: now)
         let rest = latestDecision.instant.advanced(by: DataPlaneLimits.decisionIntervalMax)
         if now >= decisionEdge || now < latestDecision.wall || reactor.now >= rest {
             decideAll()

@@ -35,6 +35,12 @@ final class DataPlaneReactor {
     var balancer: Balancer
     var health = HealthView()
     let circuits: CircuitTable
+    /// The box that this lane lives in, for what waits on its reactor.
+    weak var box: Confined<DataPlaneReactor>?
+    /// Sessions of programs with databases, from before their first decision to their end.
+    var programs: [ObjectIdentifier: PostgresConnection] = [:]
+    var leases: [LeaseNeed: PostgresLease] = [:]
+    let postgres: PostgresDesk
 
     private var warm: [RelayConnection] = []
     private var trimming = HeapTrimming()
@@ -61,6 +67,7 @@ final class DataPlaneReactor {
         connectionsMax: Int,
         handshakesMax: Int,
         circuits: CircuitTable,
+        postgres: PostgresDesk,
         metrics: DataPlaneMetrics,
         logger: Logger
     ) throws(TLSConfigurationError) {
@@ -69,6 +76,7 @@ final class DataPlaneReactor {
         self.connectionsMax = connectionsMax
         self.handshakesMax = handshakesMax
         self.circuits = circuits
+        self.postgres = postgres
         balancer = Balancer(seed: Randomness.bytes(8).reduce(0) { $0 << 8 | UInt64($1) })
         self.metrics = metrics
         self.logger = logger
@@ -141,19 +149,18 @@ extension DataPlaneReactor {
         _ peer: SocketAddress,
         port: UInt16?
     ) {
+        if let port, configuration?.snapshot.routesByPort[port]?.upstream.postgres != nil {
+            return acceptedProgram(descriptor, peer, port: port)
+        }
         let connection = RelayConnection(
             lane: self,
             isInbound: port == nil,
             peerAddress: peer
         )
         live.insert(connection)
-        // From now on the clock is watched closely.
-        if live.count == 1 {
-            armDecision(settings.now())
-            armMemory()
-        }
+        watchClosely()
         if port == nil { metrics.inbound.increment() } else { metrics.outbound.increment() }
-        guard live.count <= connectionsMax, !isDraining else {
+        guard connectionCount <= connectionsMax, !isDraining else {
             // The descriptor closes here: there is no session yet whose alert could tell more.
             return connection.refuse(.refused(isDraining ? .agentDraining : .overloaded))
         }
@@ -167,6 +174,16 @@ extension DataPlaneReactor {
             connection.beginInbound(descriptor)
             shedHandshakes()
         }
+    }
+
+    /// Both kinds of connections.
+    var connectionCount: Int { live.count + programs.count }
+
+    /// From the first connection on the clock is watched closely.
+    func watchClosely() {
+        guard connectionCount == 1 else { return }
+        armDecision(settings.now())
+        armMemory()
     }
 
     /// Gives up the oldest handshakes when there are too many: those of peers that hold them open,
@@ -228,6 +245,7 @@ extension DataPlaneReactor {
             connection.cut(.refused(.agentDraining))
             connection.end(resetting: false)
         }
+        cutPrograms(.refused(.agentDraining))
         reactor.cancel(sweepTimer)
         reactor.cancel(decisionTimer)
         reactor.cancel(memoryTimer)
@@ -271,13 +289,15 @@ extension DataPlaneReactor {
         evidence.count(permit, amounts, now: settings.now())
     }
 
+    /// Records a refusal or a cut; gives the decision's id.
+    @discardableResult
     func record(
         _ ruling: Ruling,
         source: SPIFFEID?,
         destination: ServiceName?,
         peerAddress: SocketAddress,
         detail: String?
-    ) {
+    ) -> UUIDv7 {
         let now = settings.now()
         let id = UUIDv7(timestamp: now, random: Randomness.bytes(UUIDv7.randomByteCount))
         metrics.countRefusal(ruling.reason)
@@ -293,9 +313,10 @@ extension DataPlaneReactor {
             ]
         )
         // Without a snapshot the agent has no name yet under which it could give evidence.
-        guard let snapshot = configuration?.snapshot else { return }
+        guard let snapshot = configuration?.snapshot else { return id }
         guard source != nil || strangers.admits(peerAddress.ipAddress, now: now) else {
-            return evidence.drop()
+            evidence.drop()
+            return id
         }
         evidence.add(
             Decision(
@@ -309,6 +330,7 @@ extension DataPlaneReactor {
                 peerAddress: peerAddress.description
             )
         )
+        return id
     }
 }
 

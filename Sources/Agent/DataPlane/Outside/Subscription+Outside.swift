@@ -9,8 +9,9 @@ extension Subscription {
     /// Looks up what a snapshot names.
     func lookUp(_ snapshot: ValidatedSnapshot) {
         guard !isStopping else { return }
-        let names = snapshot.hostedByMeshName.values.compactMap { hosted -> HostName? in
-            guard case .name(let name)? = hosted.external?.host else { return nil }
+        let hosts = snapshot.hostedByMeshName.values.compactMap { $0.external?.host }
+        let names = (hosts + leaseBook.hosts).compactMap { host -> HostName? in
+            guard case .name(let name) = host else { return nil }
             return name
         }
         outsideNames.configured(Set(names), now: reactor.now)

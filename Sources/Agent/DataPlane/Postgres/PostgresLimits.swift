@@ -31,6 +31,14 @@ package enum PostgresLimits {
     package static let errorHeadByteCount = 2 << 10
     /// How much of a command's tag is looked at.
     package static let tagHeadByteCount = 64
+    /// How long a program waits for a lease.
+    package static let leaseTimeout = Duration.seconds(10)
+    /// How long a program that is cut may take to read why.
+    package static let farewellTimeout = Duration.milliseconds(500)
+    /// Reads of one direction before other connections of the reactor have their turn.
+    package static let readsPerTurnMax = 16
+    /// The most sessions of an agent that can be cancelled.
+    package static let cancelKeysMax = 16_384
     /// How much of a statement's shape is kept.
     package static let shapeByteCountMax = 2 << 10
 }

@@ -60,15 +60,13 @@ package struct PostgresSession: Sendable {
             && fromApplication.isBetweenMessages && fromTarget.isBetweenMessages
     }
 
-    /// What the program is told when the session ends because its lease does; nothing in the middle of
-    /// a message.
-    package var farewell: [UInt8] {
+    /// What the program is told when the session ends because its lease does, or for another reason;
+    /// nothing in the middle of a message.
+    package func farewell(
+        _ message: String = "the session's lease has ended: connect again"
+    ) -> [UInt8] {
         guard fromTarget.isBetweenMessages else { return [] }
-        return PostgresWriting.error(
-            isFatal: true,
-            sqlState: "57P01",
-            message: "the session's lease has ended: connect again"
-        )
+        return PostgresWriting.error(isFatal: true, sqlState: "57P01", message: message)
     }
 
     /// The records since the last call, and how many there was no room for.

@@ -129,5 +129,6 @@ extension Subscription {
         isEnforced = true
         probe(snapshot)
         lookUp(snapshot)
+        followLeases()
     }
 }

@@ -53,6 +53,7 @@ extension Subscription {
         requestDueCertificates()
         reportStatus()
         sendOldestEvidence()
+        followLeases()
         let problem = await read(stream)
         await stream.close()
         connection = nil
@@ -61,6 +62,7 @@ extension Subscription {
         outboxByteCount = 0
         evidenceInFlight = nil
         renewals.disconnected()
+        leaseBook.disconnected()
         keysUnderWay = [:]
         metrics.isConnected.set(0)
         linkProblem = linkProblem ?? "\(server): \(problem)"
@@ -174,10 +176,13 @@ extension Subscription {
             subscriber?.pongReceived()
         case .health(let notice):
             await took(notice)
+        case .leaseAnswer(let answer):
+            received(answer)
         case .refusal(let refusal):
             lastRefusal = ("\(refusal.code): \(refusal.text)", settings.now())
             return "\(refusal.code): \(refusal.text)"
-        case .hello, .want, .acknowledgement, .certificateRequest, .status, .evidence:
+        case .hello, .want, .acknowledgement, .certificateRequest, .status, .evidence,
+            .leaseRequest:
             return "the server sent what only agents send"
         }
         return nil

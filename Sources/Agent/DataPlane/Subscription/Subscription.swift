@@ -39,6 +39,7 @@ package actor Subscription: ReactorBound {
     var keysUnderWay: [UInt64: SigningKey] = [:]
     var spool: EvidenceSpool
     var evidenceInFlight: UInt64?
+    var leaseBook = LeaseBook()
 
     var connection: StreamConnection?
     var connectedServer: String?

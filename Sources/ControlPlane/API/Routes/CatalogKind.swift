@@ -328,6 +328,16 @@ extension CatalogKind {
                 .integer(1...UpstreamTraffic.limitMax),
                 "Connections that may wait for the destination at once; further ones are refused"
             ),
+            .optional(
+                "postgres",
+                .object([
+                    .required("profile", .text(), "Whose roles are leased; see /v1/profiles"),
+                    .optional("strict", .boolean, "Refuse statements that the agent does not know"),
+                    .optional("listen", .boolean, "Let sessions listen to notifications"),
+                ]),
+                "The port speaks PostgreSQL to programs without a password; needs `read` on"
+                    + " `database/creds/<profile>`"
+            ),
         ],
         filters: [
             agentFilter,

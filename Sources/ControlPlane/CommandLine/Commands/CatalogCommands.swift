@@ -285,6 +285,21 @@ enum CatalogCommands {
                 value: "N",
                 summary: "connections that may wait for the destination at once"
             ),
+            Command.Option(
+                name: "--postgres-profile",
+                value: "PROFILE",
+                summary: "speak PostgreSQL to programs without a password, as leased roles of it"
+            ),
+            Command.Option(
+                name: "--strict",
+                value: nil,
+                summary: "refuse statements that the agent does not know; for --postgres-profile"
+            ),
+            Command.Option(
+                name: "--listen",
+                value: nil,
+                summary: "let sessions listen to notifications; for --postgres-profile"
+            ),
         ],
         filters: [
             agentFilter,
@@ -323,6 +338,15 @@ enum CatalogCommands {
             }
             uids.append(uid)
         }
+        let profile = try invocation.value("--postgres-profile") { text throws(NameError) in
+            try ProfileName(text)
+        }
+        guard profile != nil || !(invocation.has("--strict") || invocation.has("--listen")) else {
+            throw .usage(
+                "--strict and --listen are about statements",
+                hint: "give --postgres-profile as well"
+            )
+        }
         let upstream = Upstream(
             agent: try agent(invocation),
             source: try invocation.operand("SOURCE") { text throws(NameError) in
@@ -341,7 +365,14 @@ enum CatalogCommands {
                     in: 1...UpstreamTraffic.limitMax
                 ),
                 pendingMax: try invocation.number("--pending-max", in: 1...UpstreamTraffic.limitMax)
-            )
+            ),
+            postgres: profile.map {
+                PostgresAccess(
+                    profile: $0,
+                    isStrict: invocation.has("--strict"),
+                    mayListen: invocation.has("--listen")
+                )
+            }
         )
         try Failure.checking { () throws(InvalidField) in try upstream.validate() }
         return upstream

@@ -180,6 +180,7 @@ struct CatalogPlan {
                     + " first"
             )
         }
+        if let postgres = upstream.postgres { check(postgres, of: upstream, part) }
         return hasDestination && hasSource
     }
 

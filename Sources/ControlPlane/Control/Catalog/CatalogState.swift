@@ -8,6 +8,8 @@ struct CatalogState {
     private let rows: [ResourceKey: Stored<Resource>]
     private let agents: Set<AgentName>
     private let agentsWithoutExternal: Set<AgentName>
+    private let agentsWithoutPostgres: Set<AgentName>
+    private let profiles: Set<ProfileName>
     private var pending: [ResourceKey: Resource] = [:]
     private var refused: Set<ResourceKey> = []
 
@@ -16,14 +18,20 @@ struct CatalogState {
     ///     instance, external target and upstream of the agents that it names.
     ///   - agents: those of the agents it names that exist.
     ///   - agentsWithoutExternal: those that said that they cannot connect outward.
+    ///   - agentsWithoutPostgres: those that said that they do not speak PostgreSQL.
+    ///   - profiles: those that upstreams name and that exist.
     init(
         rows: [ResourceKey: Stored<Resource>],
         agents: Set<AgentName>,
-        agentsWithoutExternal: Set<AgentName> = []
+        agentsWithoutExternal: Set<AgentName> = [],
+        agentsWithoutPostgres: Set<AgentName> = [],
+        profiles: Set<ProfileName> = []
     ) {
         self.rows = rows
         self.agents = agents
         self.agentsWithoutExternal = agentsWithoutExternal
+        self.agentsWithoutPostgres = agentsWithoutPostgres
+        self.profiles = profiles
     }
 
     /// Reads what the rules about these resources ask for.
@@ -36,10 +44,16 @@ struct CatalogState {
         var hosts: Set<AgentName> = []
         var portOwners: Set<AgentName> = []
         var egress: Set<AgentName> = []
+        var programs: Set<AgentName> = []
+        var profiles: Set<ProfileName> = []
         for resource in resources {
             guard let key = resource.key else { continue }
             keys.insert(key)
             keys.formUnion(resource.references)
+            if case .upstream(let upstream) = resource, let postgres = upstream.postgres {
+                programs.insert(upstream.agent)
+                profiles.insert(postgres.profile)
+            }
             switch key {
             case .placement(_, let agent): hosts.insert(agent)
             case .instance(_, let agent, _), .upstream(let agent, _): portOwners.insert(agent)
@@ -61,8 +75,29 @@ struct CatalogState {
             among: egress.sorted(),
             in: database
         )
-        return CatalogState(rows: rows, agents: existing, agentsWithoutExternal: old)
+        let silent = try await AgentStateRepository.without(
+            Feature.postgres.word,
+            among: programs.sorted(),
+            in: database
+        )
+        var known: Set<ProfileName> = []
+        for name in profiles {
+            let row = try await ProfileRepository.find(name, guardedBy: rowGuard, in: database)
+            if row != nil { known.insert(name) }
+        }
+        return CatalogState(
+            rows: rows,
+            agents: existing,
+            agentsWithoutExternal: old,
+            agentsWithoutPostgres: silent,
+            profiles: known
+        )
     }
+
+    /// Whether the agent said, when it was last connected, that it does not speak PostgreSQL.
+    func lacksPostgres(_ agent: AgentName) -> Bool { agentsWithoutPostgres.contains(agent) }
+
+    func hasProfile(_ name: ProfileName) -> Bool { profiles.contains(name) }
 
     /// Whether the agent said, when it was last connected, that it cannot connect outward.
     func lacksExternal(_ agent: AgentName) -> Bool { agentsWithoutExternal.contains(agent) }

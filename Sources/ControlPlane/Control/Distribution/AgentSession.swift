@@ -20,6 +20,8 @@ actor AgentSession: ReactorBound {
     static let statusPause = Duration.seconds(1)
     /// Requests that wait; one more ends the stream.
     static let requestsMax = 64
+    /// Leases that are asked for at once; further ones are refused.
+    static let leasesMax = 32
     /// Frames that wait beside the publisher's own, whose bound is its own.
     static let repliesMax = 256
 
@@ -37,6 +39,7 @@ actor AgentSession: ReactorBound {
     private(set) var isGone = false
     private var requests: [Message] = []
     private var isWorking = false
+    private var leasesUnderWay = 0
     private var status: Document?
     private var isStoringStatus = false
     private var outbox: [(bytes: [UInt8], isPublished: Bool)] = []
@@ -129,6 +132,7 @@ actor AgentSession: ReactorBound {
         case .acknowledgement(let answer):
             await perform(publisher.acknowledgementReceived(answer))
         case .certificateRequest, .evidence: enqueue(message)
+        case .leaseRequest(let request): serve(request)
         case .status(let document): keep(document)
         case .ping(let number): send(.pong(number))
         case .pong: break
@@ -146,7 +150,8 @@ actor AgentSession: ReactorBound {
                 )
             }
             isClosing = true
-        case .manifest, .section, .trust, .certificateAnswer, .evidenceAcknowledgement, .health:
+        case .manifest, .section, .trust, .certificateAnswer, .evidenceAcknowledgement, .health,
+            .leaseAnswer:
             breach("\(message.kind) is the server's to send")
         }
     }
@@ -355,7 +360,8 @@ actor AgentSession: ReactorBound {
                 )
             }
         case .hello, .manifest, .want, .section, .trust, .acknowledgement, .certificateAnswer,
-            .evidenceAcknowledgement, .refusal, .ping, .pong, .status, .health:
+            .evidenceAcknowledgement, .refusal, .ping, .pong, .status, .health, .leaseRequest,
+            .leaseAnswer:
             preconditionFailure("not a request")
         }
     }
@@ -372,19 +378,66 @@ actor AgentSession: ReactorBound {
             )
             send(.certificateAnswer(CertificateAnswer(id: request.id, chain: chain)))
         } catch {
-            var retryAfter: Duration?
-            if case .tooMany(_, let pause) = error { retryAfter = min(pause, .seconds(86_400)) }
-            if case .unavailable = error { retryAfter = .seconds(5) }
             send(
                 .certificateAnswer(
                     CertificateAnswer(
                         id: request.id,
                         chain: [],
-                        error: "\(error.code): \(String(error.description.prefix(1_024)))",
-                        retryAfter: retryAfter
+                        error: error.streamText,
+                        retryAfter: error.streamPause
                     )
                 )
             )
+        }
+    }
+
+    /// Beside the other requests: a target may take its time.
+    private func serve(_ request: AgentLeaseRequest) {
+        guard leasesUnderWay < Self.leasesMax else {
+            return send(
+                .leaseAnswer(
+                    AgentLeaseAnswer(
+                        id: request.id,
+                        error: "lease.busy: too many leases are asked for at once",
+                        retryAfter: .seconds(1)
+                    )
+                )
+            )
+        }
+        leasesUnderWay += 1
+        Task {
+            let answer: AgentLeaseAnswer
+            do throws(ControlError) {
+                let account = try await AgentLeases(control).perform(
+                    request.act,
+                    for: agent,
+                    at: peer.address,
+                    by: distribution
+                )
+                answer = AgentLeaseAnswer(id: request.id, account: account)
+            } catch {
+                answer = AgentLeaseAnswer(
+                    id: request.id,
+                    error: error.streamText,
+                    retryAfter: error.streamPause
+                )
+            }
+            leasesUnderWay -= 1
+            if !isClosing { send(.leaseAnswer(answer)) }
+        }
+    }
+}
+
+extension ControlError {
+    /// What an agent is told: a stable word, then a sentence.
+    fileprivate var streamText: String { "\(code): \(String(description.prefix(1_024)))" }
+
+    /// When an agent may ask again, if that makes sense.
+    fileprivate var streamPause: Duration? {
+        switch self {
+        case .tooMany(_, let pause): min(pause, .seconds(86_400))
+        case .unavailable: .seconds(5)
+        default: nil
         }
     }
 }

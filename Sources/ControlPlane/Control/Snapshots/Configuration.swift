@@ -121,6 +121,16 @@ package struct Configuration: Sendable {
     /// The agents with an upstream port to a service.
     package func clients(of service: ServiceName) -> Set<AgentName> { clients[service] ?? [] }
 
+    /// The agents that decide by a service's rules who reaches it from them, since they speak
+    /// PostgreSQL to programs.
+    package func judges(of service: ServiceName) -> Set<AgentName> {
+        clients(of: service).filter { agent in
+            upstreams[agent]?.values.contains {
+                $0.destination == service && $0.postgres != nil
+            } ?? false
+        }
+    }
+
     /// The instances of a service on an agent; none unless it is placed there.
     package func instances(of placement: Placement) -> [Instance] {
         guard placed[placement.agent]?.contains(placement.service) == true else { return [] }
@@ -146,11 +156,12 @@ package struct Configuration: Sendable {
             .flatMap { rules[$0].map { Array($0.values) } ?? [] }
     }
 
-    /// The hosted services that a rule's destination speaks of.
+    /// The services that a rule's destination speaks of, of those that are hosted or reached.
     package func hostedServices(matching pattern: ServicePattern) -> [ServiceName] {
         switch pattern {
         case .exact(let service): [service]
-        case .namespace, .any: hosts.keys.filter { pattern.matches($0) }
+        case .namespace, .any:
+            Set(hosts.keys).union(clients.keys).filter { pattern.matches($0) }
         }
     }
 }

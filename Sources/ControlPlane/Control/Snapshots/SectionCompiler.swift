@@ -102,7 +102,8 @@ package struct SectionCompiler: Sendable {
 
     private func readers(of id: SectionID) -> Set<AgentName> {
         switch id {
-        case .inbound(let service): configuration.hosts(of: service)
+        case .inbound(let service):
+            configuration.hosts(of: service).union(configuration.judges(of: service))
         case .endpoints(let service): configuration.clients(of: service)
         case .hosted(let agent), .upstreams(let agent): [agent]
         case .revocations: Set(configuration.agents.keys)
@@ -133,9 +134,11 @@ package struct SectionCompiler: Sendable {
     /// beyond its `features` is left out.
     package mutating func sections(of agent: AgentName) -> [EncodedSection]? {
         guard configuration.agents[agent]?.isEnrolled == true else { return nil }
+        let upstreams = configuration.upstreams(of: agent)
+        let judged = upstreams.filter { $0.postgres != nil }.map(\.destination)
         var ids: [SectionID] = [.hosted(agent), .upstreams(agent)]
-        ids += configuration.services(on: agent).map(SectionID.inbound)
-        ids += Set(configuration.upstreams(of: agent).map(\.destination)).map(SectionID.endpoints)
+        ids += Set(configuration.services(on: agent) + judged).map(SectionID.inbound)
+        ids += Set(upstreams.map(\.destination)).map(SectionID.endpoints)
         if !configuration.revocations.isEmpty, reads(.revocations, agent) {
             ids.append(.revocations)
         }
@@ -214,7 +217,10 @@ package struct SectionCompiler: Sendable {
             return .hosted(HostedSection(agent: agent, services: services))
         case .upstreams(let agent):
             let upstreams = configuration.upstreams(of: agent).filter { upstream in
-                let problem = Self.problem { () throws(InvalidField) in try upstream.validate() }
+                var problem = Self.problem { () throws(InvalidField) in try upstream.validate() }
+                if upstream.postgres != nil, !reads(.postgres, agent) {
+                    problem = "the agent is too old to speak PostgreSQL: bring it up to date"
+                }
                 if let problem { report(.upstreams, agent.text, "\(upstream.port): \(problem)") }
                 return problem == nil
             }

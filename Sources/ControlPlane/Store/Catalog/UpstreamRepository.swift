@@ -5,8 +5,9 @@ package import Postgres
 package enum UpstreamRepository {
     private static let select: SQL = """
         SELECT agent, port, source_namespace, source_name, destination_namespace,
-            destination_name, uids, any_uid, balance, connections_max, pending_max, revision,
-            created_at, updated_at, created_by, mac,
+            destination_name, uids, any_uid, balance, connections_max, pending_max,
+            postgres_profile, postgres_strict, postgres_listen, revision, created_at,
+            updated_at, created_by, mac,
             EXISTS (
                 SELECT FROM turnpike.changes WHERE changes.kind = 'upstream'
                 AND changes.key = upstreams.agent || '/' || upstreams.port
@@ -23,16 +24,18 @@ package enum UpstreamRepository {
         return """
             INSERT INTO turnpike.upstreams (
                 agent, port, source_namespace, source_name, destination_namespace,
-                destination_name, uids, any_uid, balance, connections_max, pending_max, revision,
-                created_at, updated_at, created_by, mac
+                destination_name, uids, any_uid, balance, connections_max, pending_max,
+                postgres_profile, postgres_strict, postgres_listen, revision, created_at,
+                updated_at, created_by, mac
             ) VALUES (
                 \(upstream.agent.text), \(Int(upstream.port)),
                 \(upstream.source.namespace.text), \(upstream.source.name.text),
                 \(upstream.destination.namespace.text), \(upstream.destination.name.text),
                 \(uids), \(upstream.users == .any), \(upstream.traffic.balance.rawValue),
                 \(upstream.traffic.connectionsMax), \(upstream.traffic.pendingMax),
-                \(row.revision), \(row.createdAt),
-                \(row.updatedAt), \(row.createdBy), \(rowGuard.tag(content(of: row)))
+                \(upstream.postgres?.profile.text), \(upstream.postgres?.isStrict ?? false),
+                \(upstream.postgres?.mayListen ?? false), \(row.revision), \(row.createdAt), \(row.updatedAt),
+                \(row.createdBy), \(rowGuard.tag(content(of: row)))
             )
             ON CONFLICT (agent, port) DO UPDATE SET
                 source_namespace = excluded.source_namespace, source_name = excluded.source_name,
@@ -40,7 +43,10 @@ package enum UpstreamRepository {
                 destination_name = excluded.destination_name, uids = excluded.uids,
                 any_uid = excluded.any_uid, balance = excluded.balance,
                 connections_max = excluded.connections_max,
-                pending_max = excluded.pending_max, revision = excluded.revision,
+                pending_max = excluded.pending_max,
+                postgres_profile = excluded.postgres_profile,
+                postgres_strict = excluded.postgres_strict,
+                postgres_listen = excluded.postgres_listen, revision = excluded.revision,
                 created_at = excluded.created_at, updated_at = excluded.updated_at,
                 created_by = excluded.created_by, mac = excluded.mac
             """
@@ -119,9 +125,26 @@ package enum UpstreamRepository {
         content.add("destination", upstream.destination.description)
         content.add("uids", uids(of: upstream).map { String($0) })
         content.add("any_uid", upstream.users == .any)
+        if let postgres = upstream.postgres {
+            content.add("postgres_profile", postgres.profile.text)
+            content.add("postgres_strict", postgres.isStrict)
+            content.add("postgres_listen", postgres.mayListen)
+        }
         content.add("revision", row.revision)
         content.add("created_by", row.createdBy)
         return content
+    }
+
+    private static func postgres(of row: Row) throws(PostgresError) -> PostgresAccess? {
+        let name: String? = try row.decodeIfPresent("postgres_profile")
+        guard name != nil else { return nil }
+        return PostgresAccess(
+            profile: try row.parsed("postgres_profile") { text throws(NameError) in
+                try ProfileName(text)
+            },
+            isStrict: try row.decode("postgres_strict"),
+            mayListen: try row.decode("postgres_listen")
+        )
     }
 
     private static func read(
@@ -139,7 +162,8 @@ package enum UpstreamRepository {
                 users: try row.decode("any_uid")
                     // A uid out of range names nobody, so it is left out.
                     ? .any : .only(uids.compactMap { UInt32(exactly: $0) }),
-                traffic: try row.upstreamTraffic()
+                traffic: try row.upstreamTraffic(),
+                postgres: try postgres(of: row)
             )
         }
     }

@@ -55,6 +55,11 @@ package enum DecisionReason: String, Hashable, Sendable, CaseIterable {
     case instanceDrained = "instance_drained"
     case internalFailure = "internal_failure"
 
+    // What a program without a password meets on its way to a database.
+    case leaseMissing = "lease_missing"
+    case leaseEnded = "lease_ended"
+    case targetRefused = "target_refused"
+
     // What an egress agent finds outside of the mesh.
     case outsideUnresolved = "outside_unresolved"
     case outsideAddressRefused = "outside_address_refused"
@@ -114,6 +119,9 @@ package enum DecisionReason: String, Hashable, Sendable, CaseIterable {
             "As many connections wait for the destination as the upstream port's limit allows."
         case .instanceDrained:
             "The instance was deregistered and the time for its connections to finish is over."
+        case .leaseMissing: "No lease of the upstream's profile could be had."
+        case .leaseEnded: "The lease behind the session has ended."
+        case .targetRefused: "The database refused the leased role."
         case .outsideUnresolved: "The external target's name has no address now."
         case .outsideAddressRefused:
             "The external target's name leads to the agent's own host or link."

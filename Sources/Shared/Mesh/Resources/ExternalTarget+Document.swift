@@ -120,7 +120,8 @@ extension ExternalTarget.Security {
 }
 
 extension FieldValue {
-    func outsideHost() throws(FieldError) -> OutsideHost {
+    /// Reads a host outside of the mesh.
+    package func outsideHost() throws(FieldError) -> OutsideHost {
         try parsed(as: "a DNS name in lower case, or an address") { text throws(NameError) in
             try OutsideHost(text)
         }

@@ -94,6 +94,11 @@ extension FieldValue {
         try parsed(as: "the name of a target") { text throws(NameError) in try TargetName(text) }
     }
 
+    /// Reads the name of a lease.
+    package func leaseID() throws(FieldError) -> LeaseID {
+        try parsed(as: "the id of a lease") { text throws(NameError) in try LeaseID(text) }
+    }
+
     /// Reads the name of a profile.
     package func profileName() throws(FieldError) -> ProfileName {
         try parsed(as: "the name of a profile") { text throws(NameError) in try ProfileName(text) }

@@ -126,7 +126,8 @@ extension Upstream {
             users: try reader.optional("uids").map { uids throws(FieldError) in
                 try Users(reading: uids)
             } ?? .only([]),
-            traffic: try UpstreamTraffic(from: &reader)
+            traffic: try UpstreamTraffic(from: &reader),
+            postgres: try reader.optionalMap("postgres", PostgresAccess.init(from:))
         )
         try value.check(validate)
     }
@@ -141,6 +142,7 @@ extension Upstream {
             "uids": users.document,
         ])
         traffic.add(to: &document)
+        if let postgres { document.set("postgres", postgres.document) }
         return document
     }
 }

@@ -191,6 +191,10 @@ package struct Upstream: Hashable, Sendable {
     package var users: Users
     /// How its connections are shared out and limited.
     package var traffic: UpstreamTraffic
+    /// What is leased for its programs, where it speaks PostgreSQL; nil for bytes as they are.
+    ///
+    /// Only shown to agents that know `Feature.postgres`.
+    package var postgres: PostgresAccess?
 
     package init(
         agent: AgentName,
@@ -198,7 +202,8 @@ package struct Upstream: Hashable, Sendable {
         destination: ServiceName,
         port: UInt16,
         users: Users = .only([]),
-        traffic: UpstreamTraffic = .standard
+        traffic: UpstreamTraffic = .standard,
+        postgres: PostgresAccess? = nil
     ) {
         self.agent = agent
         self.source = source
@@ -206,6 +211,7 @@ package struct Upstream: Hashable, Sendable {
         self.port = port
         self.users = users
         self.traffic = traffic
+        self.postgres = postgres
     }
 
     /// Checks lengths, ranges and that the parts fit each other; the error names the field.

@@ -40,6 +40,9 @@ package struct ValidatedSnapshot: Sendable {
         package let destination: MeshName
         /// Where the destination can be reached; empty where it cannot.
         package let endpoints: [Endpoint]
+        /// Who may reach the destination, where this agent decides it: for a port that speaks
+        /// PostgreSQL, whose destination no other agent answers for.
+        package let inbound: Inbound?
     }
 
     /// The manifest as it was verified and signed.
@@ -122,7 +125,10 @@ package struct ValidatedSnapshot: Sendable {
                             service: upstream.destination,
                             trustDomain: trustDomain
                         ),
-                        endpoints: endpoints[upstream.destination] ?? []
+                        endpoints: endpoints[upstream.destination] ?? [],
+                        inbound: upstream.postgres.map { _ in
+                            inbound[upstream.destination] ?? .denied("no inbound section")
+                        }
                     )
                 )
             }
@@ -152,20 +158,42 @@ package struct ValidatedSnapshot: Sendable {
         now: Timestamp
     ) -> Ruling {
         guard let name, let hosted = hostedByMeshName[name] else { return .refused(.unknownSNI) }
-        switch hosted.inbound {
-        case .enforced(let policy, _, _):
-            return policy.decide(source: source, question: question, now: now)
-        case .denied:
-            return .refused(.serviceDisabled)
+        return hosted.inbound.decide(source: source, question: question, now: now)
+    }
+
+    /// Decides a session of a local program at a port that speaks PostgreSQL.
+    package func decide(programAt port: UInt16, now: Timestamp) -> Ruling {
+        guard let route = routesByPort[port], let inbound = route.inbound else {
+            return .refused(.noSuchService)
         }
+        return inbound.decide(
+            source: SourceIdentity(trustDomain: trustDomain, service: route.upstream.source),
+            question: .connection(requestsAreJudged: false),
+            now: now
+        )
     }
 
     /// The next moment at which time alone may change a decision.
     package func nextTransition(after now: Timestamp) -> Timestamp? {
-        hostedByMeshName.values.compactMap { hosted in
-            guard case .enforced(let policy, _, _) = hosted.inbound else { return nil }
+        let inbound = hostedByMeshName.values.map(\.inbound)
+        return (inbound + routesByPort.values.compactMap(\.inbound)).compactMap { side in
+            guard case .enforced(let policy, _, _) = side else { return nil }
             return policy.nextTransition(after: now)
         }.min()
+    }
+}
+
+extension ValidatedSnapshot.Inbound {
+    fileprivate func decide(
+        source: SourceIdentity,
+        question: AccessQuestion,
+        now: Timestamp
+    ) -> Ruling {
+        switch self {
+        case .enforced(let policy, _, _):
+            policy.decide(source: source, question: question, now: now)
+        case .denied: .refused(.serviceDisabled)
+        }
     }
 }
 

@@ -21,6 +21,8 @@ extension Message {
         case .ping: .ping
         case .pong: .pong
         case .health: .health
+        case .leaseRequest: .leaseRequest
+        case .leaseAnswer: .leaseAnswer
         }
     }
 
@@ -42,6 +44,8 @@ extension Message {
                 .fields(["code": .string(refusal.code), "text": .string(refusal.text)])
             )
         case .health(let notice): JSON.canonical(notice.document)
+        case .leaseRequest(let request): JSON.canonical(request.document)
+        case .leaseAnswer(let answer): JSON.canonical(answer.document)
         case .ping(let number), .pong(let number):
             JSON.canonical(.fields(["number": .number(number)]))
         }
@@ -77,6 +81,8 @@ extension Message {
         case .ping: self = .ping(try read(Self.number))
         case .pong: self = .pong(try read(Self.number))
         case .health: self = .health(try read(HealthNotice.init(from:)))
+        case .leaseRequest: self = .leaseRequest(try read(AgentLeaseRequest.init(from:)))
+        case .leaseAnswer: self = .leaseAnswer(try read(AgentLeaseAnswer.init(from:)))
         }
     }
 

@@ -19,6 +19,8 @@ package enum FrameKind: UInt8, Hashable, Sendable, CaseIterable {
     case ping = 13
     case pong = 14
     case health = 15
+    case leaseRequest = 16
+    case leaseAnswer = 17
 }
 
 /// What one frame says.
@@ -53,6 +55,10 @@ package enum Message: Equatable, Sendable {
     case pong(UInt64)
     /// Server to agent, only to one that says it knows it: what its destinations weigh now.
     case health(HealthNotice)
+    /// Agent to server: a role for one of its workloads.
+    case leaseRequest(AgentLeaseRequest)
+    /// Server to agent: the role, or why there is none.
+    case leaseAnswer(AgentLeaseAnswer)
 }
 
 /// Who the agent is and what it holds.
@@ -115,13 +121,15 @@ package struct Feature: Hashable, Sendable, Comparable {
     /// The longest word.
     package static let wordMaxBytes = 64
     /// What agents of this source understand.
-    package static let known: Set<Feature> = [.traffic, .revocations, .external]
+    package static let known: Set<Feature> = [.traffic, .revocations, .external, .postgres]
     /// Health checks and limits in sections, and frames of health.
     package static let traffic = Feature("traffic")
     /// Enforces a section of revoked certificates.
     package static let revocations = Feature("revocations")
     /// Connects outward for services that no agent hosts.
     package static let external = Feature("external")
+    /// Leases roles of databases for upstream ports, and speaks PostgreSQL there.
+    package static let postgres = Feature("postgres")
 
     /// Its word in the hello.
     package let word: String

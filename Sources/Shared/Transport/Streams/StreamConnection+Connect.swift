@@ -10,11 +10,33 @@ extension StreamConnection {
         security: StreamSecurity,
         deadline: Reactor.Instant
     ) async throws(StreamError) -> StreamConnection {
+        let connection = try await open(
+            to: peer,
+            on: reactor,
+            security: security,
+            deadline: deadline
+        )
+        do throws(StreamError) {
+            try await connection.handshake(deadline: deadline)
+        } catch {
+            await connection.close()
+            throw error
+        }
+        return connection
+    }
+
+    /// Connects to a peer and leaves the TLS handshake to the caller: for protocols in which TLS is
+    /// asked for first (`ask`).
+    package static func open(
+        to peer: SocketAddress,
+        on reactor: Reactor,
+        security: StreamSecurity,
+        deadline: Reactor.Instant
+    ) async throws(StreamError) -> StreamConnection {
         let attempt = ConnectAttempt(on: reactor)
         let connection = try await attempt.connect(to: peer, security: security)
         do throws(StreamError) {
             try await connection.finishConnecting(deadline: deadline)
-            try await connection.handshake(deadline: deadline)
         } catch {
             await connection.close()
             throw error

@@ -63,6 +63,20 @@ package actor StreamConnection: ReactorBound {
         if let error = port.descriptor.takeError() { throw .system(error) }
     }
 
+    /// Says a few bytes in clear before the TLS handshake, and gives the first of the answer: more than
+    /// one only where they came together.
+    package func ask(
+        _ bytes: [UInt8],
+        deadline: Reactor.Instant
+    ) async throws(StreamError) -> [UInt8] {
+        try port.sendInClear(bytes)
+        while true {
+            guard !isClosed else { throw .closed }
+            if let answer = try port.receiveInClear() { return answer }
+            try await wait(.handshake, deadline: deadline)
+        }
+    }
+
     /// Performs the TLS handshake; for a plain stream nothing.
     ///
     /// On failure the alert has been sent as far as the socket takes it.

@@ -67,6 +67,30 @@ final class StreamPort {
         }
     }
 
+    /// Sends a question that any socket takes whole.
+    func sendInClear(_ bytes: [UInt8]) throws(StreamError) {
+        guard case .bytes(bytes.count) = descriptor.send(bytes.span) else { throw .closed }
+    }
+
+    /// At most two bytes past TLS; nil where there are none yet.
+    func receiveInClear() throws(StreamError) -> [UInt8]? {
+        let result: Received = reactor.withScratch { room in
+            var part = room._mutatingExtracting(first: 2)
+            switch descriptor.receive(into: &part) {
+            case .bytes(let count): return .bytes(copy(part.span.extracting(first: count)))
+            case .wouldBlock: return .wouldBlock
+            case .endOfFile: return .end
+            case .failed(let error): return .failed(.system(error))
+            }
+        }
+        switch result {
+        case .bytes(let bytes): return bytes
+        case .progress, .wouldBlock: return nil
+        case .end: throw .closed
+        case .failed(let error): throw error
+        }
+    }
+
     func receive() -> Received {
         guard descriptor.isOpen else { return .failed(.closed) }
         // Also when close_notify came together with the bytes that the last call returned.
