@@ -34,4 +34,13 @@ import Wire
         #expect(!Text.isPrintableASCII("é"))
         #expect(!Text.isPrintableASCII("\t"))
     }
+
+    @Test(arguments: [
+        ("", [""]), ("::", ["", ""]), ("a::b", ["a", "b"]),
+        (":::", ["", ":"]), ("::::", ["", "", ""]), ("é::", ["é", ""]),
+        ("a:b:", ["a:b:"]), (":", [":"]),
+    ])
+    func partsBetweenSeparators(text: String, parts: [String]) {
+        #expect(text[...].parts(separatedBy: "::").map(String.init) == parts)
+    }
 }

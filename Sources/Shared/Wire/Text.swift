@@ -34,3 +34,24 @@ package enum Text {
         }
     }
 }
+
+extension Substring {
+    /// What lies between the occurrences of an ASCII text, found from the left and not overlapping.
+    package func parts(separatedBy separator: String) -> [Substring] {
+        let pattern = separator.utf8
+        var parts: [Substring] = []
+        var start = startIndex
+        var position = start
+        while position < endIndex {
+            guard !pattern.isEmpty, utf8[position...].starts(with: pattern) else {
+                position = utf8.index(after: position)
+                continue
+            }
+            parts.append(self[start..<position])
+            position = utf8.index(position, offsetBy: pattern.count)
+            start = position
+        }
+        parts.append(self[start...])
+        return parts
+    }
+}

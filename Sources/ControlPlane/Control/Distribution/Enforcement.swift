@@ -22,9 +22,12 @@ package struct Enforcement: Sendable {
     /// Between two looks, at first and later on.
     private static let pauses = (Duration.milliseconds(25), Duration.milliseconds(200))
     private static let looksInARow = 80
-    /// The pause after a look is at least so many times as long as the look took: of a large mesh,
-    /// whose agents are busy with the very change that is waited for, looking costs something.
+    /// The pause after a look is so many times as long as the look took: of a large mesh, whose agents
+    /// are busy with the very change that is waited for, looking costs something.
     private static let pausePerLook = 4
+    /// And no longer than this: a look that waited for its turn on a busy server says nothing about
+    /// what looking costs, and the answer would come as late as four such turns.
+    private static let pausePerLookMax = Duration.milliseconds(200)
     private static let waitersPerPause = 4
     /// The most requests that wait at one time; whoever comes beyond gets one look and no more, so
     /// that waiting leaves the database to everybody else.
@@ -58,12 +61,21 @@ package struct Enforcement: Sendable {
                 !mayWait || control.surroundings.instant() >= deadline || Task.isCancelled
             if isComplete || isOver { return try await report(revision) }
             looks += 1
-            // The more there are who wait, the less often each looks.
-            let crowd = control.enforcementWaiters.withLock { max(1, $0 / Self.waitersPerPause) }
-            let pause = (looks < Self.looksInARow ? Self.pauses.0 : Self.pauses.1) * crowd
-            let look = began.duration(to: control.surroundings.instant())
-            try? await control.pool.reactor.sleep(for: max(pause, look * Self.pausePerLook))
+            let pause = Self.pause(
+                afterLooks: looks,
+                of: began.duration(to: control.surroundings.instant()),
+                waiters: control.enforcementWaiters.withLock { $0 }
+            )
+            try? await control.pool.reactor.sleep(for: pause)
         }
+    }
+
+    /// How long to wait before the next look, given how long the last one took: the more there are
+    /// who wait, the less often each looks.
+    static func pause(afterLooks looks: Int, of length: Duration, waiters: Int) -> Duration {
+        let crowd = max(1, waiters / waitersPerPause)
+        let pause = (looks < looksInARow ? pauses.0 : pauses.1) * crowd
+        return max(pause, min(length * pausePerLook, pausePerLookMax))
     }
 
     /// Names everybody, which for a large mesh costs too much to be done with every look.

@@ -1,3 +1,5 @@
+import Wire
+
 /// The host and port that a request is for: the `Host` field, or the authority of its target.
 package struct Authority: Hashable, Sendable, CustomStringConvertible {
     /// Longest authority accepted, in bytes.
@@ -66,7 +68,7 @@ package struct Authority: Hashable, Sendable, CustomStringConvertible {
     private static func isIPv6(_ bytes: Span<UInt8>, _ range: Range<Int>) -> Bool {
         guard range.count >= 2, range.count <= 45 else { return false }
         let text = bytes.text(range)
-        let halves = text.split(separator: "::", omittingEmptySubsequences: false)
+        let halves = text[...].parts(separatedBy: "::")
         guard halves.count <= 2 else { return false }
         var groupCount = 0
         for (position, half) in halves.enumerated() where !half.isEmpty {

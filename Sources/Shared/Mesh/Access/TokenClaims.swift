@@ -74,9 +74,8 @@ package struct TokenClaims: Equatable, Sendable {
 
     /// Every escape once, from the left: `~01` is `~1` (RFC 6901 §4).
     private static func unescaped(_ step: Substring) -> String {
-        let parts = step.split(separator: "~1", omittingEmptySubsequences: false)
-        return parts.map { part in
-            part.split(separator: "~0", omittingEmptySubsequences: false).joined(separator: "~")
+        step.parts(separatedBy: "~1").map { part in
+            part.parts(separatedBy: "~0").joined(separator: "~")
         }
         .joined(separator: "/")
     }

@@ -1,3 +1,5 @@
+import Wire
+
 /// An IP address, read strictly: one spelling in, one spelling out.
 package struct IPAddress: Hashable, Sendable, CustomStringConvertible {
     /// 4 or 16 bytes in network order.
@@ -67,7 +69,7 @@ package struct IPAddress: Hashable, Sendable, CustomStringConvertible {
     }
 
     private static func version6(_ text: String) -> [UInt8]? {
-        let halves = text.split(separator: "::", omittingEmptySubsequences: false)
+        let halves = text[...].parts(separatedBy: "::")
         guard halves.count <= 2, let head = groups(halves[0]) else { return nil }
         guard halves.count == 2 else { return head.count == 16 ? head : nil }
         guard let tail = groups(halves[1]), head.count + tail.count <= 14 else { return nil }
