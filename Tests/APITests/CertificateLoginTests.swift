@@ -241,4 +241,29 @@ import Wire
             #expect(role.status == 404)
         }
     }
+
+    @Test func whatARevokedWorkloadHoldsEndsInTheSameCommit() async throws {
+        try await with { api in
+            let mine = connection()
+            let reply = try await logIn(api, mine)
+            let token = try #require(reply.body["auth"]?["client_token"]?.text)
+            let revoked = try await api.send(
+                .put,
+                "/v1/ca/revocations/services/default/cart",
+                token: api.admin,
+                body: #"{"reason":"stolen"}"#
+            )
+            #expect(revoked.status == 200, "\(revoked.body)")
+            #expect(try await status(api, token, mine) != 200)
+            let database = try await api.database.connect()
+            let ended: String = try await database.query(
+                """
+                SELECT traits -> 'meta' ->> 'serial_number' AS serial
+                FROM turnpike.tokens WHERE revoked_at IS NOT NULL
+                """
+            ).single().decode(at: 0)
+            #expect(ended == "01")
+            await database.close()
+        }
+    }
 }

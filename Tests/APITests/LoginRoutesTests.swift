@@ -262,7 +262,8 @@ import Wire
         let address = try await server.start()
         let roots = TestCertificates.root.chainPEM.replacing("\n", with: "\\n")
         let body =
-            #"{"jwks_url":"\#(address)","jwks_ca_pem":"\#(roots)","jwks_private_addresses":true}"#
+            #"{"jwks_url":"\#(address)","jwks_ca_pem":"\#(roots)","jwks_private_addresses":true,"#
+            + #""bound_issuer":"https://id.example"}"#
         try await APIFixture.with { api in
             try await prepare(api, body)
             server.state.withLock { $0.text = "{}" }
@@ -384,6 +385,152 @@ import Wire
             )
             #expect(try await logIn(api, token).status == 404)
             await connection.close()
+        }
+    }
+
+    @Test func whatIsNoBearersTokenIsRefused() async throws {
+        try await APIFixture.with { api in
+            let issuer = try Issuer()
+            try await prepare(api, configuration(issuer))
+            for type in ["logout+jwt", "secevent+jwt", "dpop+jwt"] {
+                let token = try issuer.token(
+                    Self.good,
+                    header: #"{"alg":"ES256","typ":"\#(type)"}"#
+                )
+                #expect(try await logIn(api, token).status == 400, "\(type)")
+            }
+            let bound = Self.good.dropLast() + #","cnf":{"jkt":"abc"}}"#
+            #expect(try await logIn(api, issuer.token(String(bound))).status == 400)
+            for type in ["JWT", "at+jwt", "application/at+jwt"] {
+                let token = try issuer.token(
+                    Self.good,
+                    header: #"{"alg":"ES256","typ":"\#(type)"}"#
+                )
+                #expect(try await logIn(api, token).status == 200, "\(type)")
+            }
+            let reasons = try await reasons(api)
+            #expect(reasons.count { $0 == "typ_not_allowed" } == 3)
+            #expect(reasons.count { $0 == "bound_to_a_key" } == 1)
+        }
+    }
+
+    @Test func whoSaysWhoIsBelievedNeedsWhatTheRolesGive() async throws {
+        try await APIFixture.with { api in
+            let issuer = try Issuer()
+            try await prepare(api, configuration(issuer))
+            let policy = try await api.send(
+                .put,
+                "/v1/policies/configurer",
+                token: api.admin,
+                body: #"{"paths":{"auth/jwt/config":["create","update"]}}"#
+            )
+            #expect(policy.status == 201)
+            let configurer = try await api.token(policies: ["configurer"])
+            let other = try configuration(Issuer())
+            let refused = try await post(api, "auth/jwt/config", other, token: configurer)
+            #expect(refused.status == 403, "\(refused.body)")
+            #expect(try await logIn(api, issuer.token(Self.good)).status == 200)
+            _ = try await api.send(.delete, "/v1/auth/jwt/role/web", token: api.admin)
+            #expect(try await post(api, "auth/jwt/config", other, token: configurer).status == 204)
+        }
+    }
+
+    @Test func theFirstAdministratorEndsTheBootstrapAndTheLastCannotBeRemoved() async throws {
+        try await APIFixture.with { api in
+            let issuer = try Issuer()
+            try await prepare(api, configuration(issuer))
+            let stored = try await post(
+                api,
+                "auth/jwt/role/boss",
+                """
+                {"role_type":"jwt","bound_audiences":["orders"],"user_claim":"sub",
+                 "token_policies":["admin"]}
+                """,
+                token: api.admin
+            )
+            #expect(stored.status == 204)
+            let reply = try await logIn(api, issuer.token(Self.good), role: #""boss""#)
+            let boss = try #require(reply.body["auth"]?["client_token"]?.text)
+            #expect(try await api.send(.get, "/v1/status", token: api.admin).status == 401)
+            let removed = try await api.send(.delete, "/v1/sys/auth/jwt", token: boss)
+            #expect(removed.status == 409 || removed.status == 400, "\(removed.body)")
+            #expect(try await api.send(.get, "/v1/status", token: boss).status == 200)
+            #expect(try await logIn(api, issuer.token(Self.good)).status == 200)
+        }
+    }
+
+    @Test func forgedTokensDoNotHideThoseThatEndWithTheirLogin() async throws {
+        try await APIFixture.with { api in
+            let issuer = try Issuer()
+            try await prepare(api, configuration(issuer))
+            let reply = try await logIn(api, issuer.token(Self.good))
+            let token = try #require(reply.body["auth"]?["client_token"]?.text)
+            let connection = try await api.database.connect()
+            try await connection.query(
+                """
+                INSERT INTO turnpike.tokens (accessor, token_hmac, display_name, kind, policies,
+                    created_at, expires_at, created_by, traits, mac)
+                SELECT ('00000000-0000-7000-8000-' || lpad(n::text, 12, '0'))::uuid,
+                    decode(md5(n::text), 'hex'), display_name, kind, policies, created_at,
+                    expires_at, created_by, traits, mac
+                FROM turnpike.tokens, generate_series(1, 300) n
+                WHERE traits ->> 'path' = 'auth/jwt/login'
+                """
+            )
+            await connection.close()
+            let removed = try await api.send(.delete, "/v1/sys/auth/jwt", token: api.admin)
+            #expect(removed.status == 204)
+            #expect(try await api.send(.get, "/v1/status", token: token).status == 401)
+        }
+    }
+
+    @Test func aMountThatIsHalfRemovedLetsNobodyInAndIsRemovedAgain() async throws {
+        try await APIFixture.with { api in
+            let issuer = try Issuer()
+            try await prepare(api, configuration(issuer))
+            let reply = try await logIn(api, issuer.token(Self.good))
+            let token = try #require(reply.body["auth"]?["client_token"]?.text)
+            let connection = try await api.database.connect()
+            // The second step fails.
+            try await connection.query(
+                """
+                CREATE FUNCTION public.refuse() RETURNS trigger LANGUAGE plpgsql AS
+                    'BEGIN RAISE EXCEPTION ''refused''; END'
+                """
+            )
+            try await connection.query(
+                """
+                CREATE TRIGGER refuse BEFORE UPDATE ON turnpike.tokens
+                    FOR EACH ROW EXECUTE FUNCTION public.refuse()
+                """
+            )
+            let failed = try await api.send(.delete, "/v1/sys/auth/jwt", token: api.admin)
+            #expect(failed.status >= 500)
+            #expect(try await logIn(api, issuer.token(Self.good)).status == 404)
+            try await connection.query("DROP TRIGGER refuse ON turnpike.tokens")
+            await connection.close()
+            let removed = try await api.send(.delete, "/v1/sys/auth/jwt", token: api.admin)
+            #expect(removed.status == 204)
+            #expect(try await api.send(.get, "/v1/status", token: token).status == 401)
+        }
+    }
+
+    @Test func aKeySetIsKeptAsItIsVerified() async throws {
+        try await APIFixture.with { api in
+            let issuer = try Issuer("k")
+            let key = issuer.jwk.dropLast() + #","x5t":"a","since":1e2}"#
+            try await prepare(
+                api,
+                #"{"jwks":{"keys":[\#(key)]},"bound_issuer":"https://id.example"}"#
+            )
+            #expect(try await logIn(api, issuer.token(Self.good)).status == 200)
+            for text in [
+                #"{"jwks":{"keys":[{"kty":"EC","kid":"a\u0000"}]}}"#, #"{"jwks":{"keys":1}}"#,
+                #"{"jwks_url":"https://id.example/keys"}"#,
+            ] {
+                let reply = try await post(api, "auth/jwt/config", text, token: api.admin)
+                #expect(reply.status == 400, "\(text)")
+            }
         }
     }
 }

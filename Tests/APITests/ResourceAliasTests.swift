@@ -155,4 +155,16 @@ import Wire
             }
         }
     }
+
+    @Test(arguments: [
+        ("sys/policies/acl", "policies"), ("sys/policy", "policies"),
+        ("auth/token/accessors", "tokens"),
+    ])
+    func listsWithoutTheSlash(denied: String, native: String) async throws {
+        try await APIFixture.with { api in
+            try await policy(api, "bound", #"\#(Self.everything),"\#(denied)":["deny"]"#)
+            let token = try await api.token(policies: ["bound"])
+            #expect(try await api.send(.get, "/v1/\(native)", token: token).status == 403)
+        }
+    }
 }

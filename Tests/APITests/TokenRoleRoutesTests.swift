@@ -73,6 +73,9 @@ import Wire
             #expect(more.status == 400)
             let none = try await post(api, "auth/token/create/other", api.admin, "{}")
             #expect(none.status == 400)
+            // A bound that would not hold is refused.
+            let short = #"{"token_ttl":"5m"}"#
+            #expect(try await post(api, "auth/token/roles/short", api.admin, short).status == 400)
         }
     }
 

@@ -203,4 +203,71 @@ import Wire
             }
         }
     }
+
+    @Test func whoHasNoTokenMakesNoRows() async throws {
+        try await APIFixture.with { api in
+            let connection = try await api.database.connect()
+            let counts: SQL = """
+                SELECT (SELECT count(*) FROM turnpike.wrapped_answers)
+                    + (SELECT count(*) FROM turnpike.audit)
+                """
+            let before: Int64 = try await connection.query(counts).single().decode(at: 0)
+            for path in ["seal-status", "health", "leader", "init"] {
+                let reply = try await api.send(
+                    .get,
+                    "/v1/sys/\(path)",
+                    token: nil,
+                    [("x-vault-wrap-ttl", "720h")]
+                )
+                #expect(reply.body["wrap_info"]?.entries == nil, "\(path)")
+            }
+            let after: Int64 = try await connection.query(counts).single().decode(at: 0)
+            #expect(before == after)
+            await connection.close()
+        }
+    }
+
+    @Test func whoAsksAgainAndAgainIsCounted() async throws {
+        try await APIFixture.with { api in
+            let token = try #require(try await wrap(api)["token"]?.text)
+            for _ in 0..<60 { _ = try await call(api, "unwrap", token) }
+            let trail = try await api.send(
+                .get,
+                "/v1/audit?action=wrapping.unwrap&limit=100",
+                token: api.admin
+            )
+            // Twenty in a minute, and a minute may end in between.
+            let records = trail.body["items"]?.items ?? []
+            #expect((20...41).contains(records.count))
+        }
+    }
+
+    @Test func nothingIsMadeThatWouldNotBeGiven() async throws {
+        try await APIFixture.with { api in
+            _ = try await wrap(api)
+            let connection = try await api.database.connect()
+            try await connection.query(
+                """
+                INSERT INTO turnpike.wrapped_answers (id, token_hmac, sealed, creation_path,
+                    wrapped_accessor, lifetime_seconds, created_by, created_at, expires_at, mac)
+                SELECT gen_random_uuid(), decode(md5(n::text), 'hex'), sealed, creation_path,
+                    wrapped_accessor, lifetime_seconds, created_by, created_at, expires_at, mac
+                FROM turnpike.wrapped_answers, generate_series(1, 999) n
+                """
+            )
+            let reply = try await api.send(
+                .post,
+                "/v1/auth/token/create",
+                token: api.admin,
+                body: #"{"policies":["read-only"]}"#,
+                [("x-vault-wrap-ttl", "60s")]
+            )
+            #expect(reply.status == 429)
+            let made: Int64 = try await connection.query(
+                "SELECT count(*) FROM turnpike.tokens WHERE kind <> 'bootstrap'"
+            ).single().decode(at: 0)
+            #expect(made == 0)
+            await connection.close()
+        }
+    }
 }

@@ -190,7 +190,7 @@ struct JWTRoleTests {
     @Test func grantsAreCutByTheirBounds() {
         var grant = TokenGrant()
         #expect(grant.lifetime == TokenGrant.lifetimeDefault)
-        #expect(grant.longest == TokenGrant.lifetimeMax)
+        #expect(grant.longest == TokenGrant.longestDefault)
         grant.lifetimeSeconds = 7_200
         grant.maxSeconds = 5_400
         #expect(grant.lifetime == .seconds(5_400) && grant.longest == .seconds(5_400))

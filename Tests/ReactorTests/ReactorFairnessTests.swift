@@ -87,6 +87,17 @@ final class Burst: EventHandler {
         )
     }
 
+    @Test func aQueueThatIsNeverEmptyKeepsNobodyWhoHadTheirTurn() {
+        var queue = PatientQueue<Int>()
+        for number in 0..<10 { queue.append(number) }
+        for number in 10..<10_000 {
+            queue.append(number)
+            #expect(queue.next() == number - 10)
+        }
+        #expect(queue.count == 10)
+        #expect(queue.keptCount < 600)
+    }
+
     @Test func nobodyGivesWayWhileThereIsNothingToDo() async throws {
         let thread = try ReactorThread(name: "unhurried")
         defer { thread.stop() }

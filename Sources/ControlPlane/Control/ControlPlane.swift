@@ -26,6 +26,9 @@ package final class ControlPlane: Sendable {
     let denials = RecentDenials()
     let principals = PrincipalCache()
     let lookups = LookupGate()
+    /// Of those who ask for something without a token, such as a login: a place may be held as long as
+    /// an issuer takes to answer, which leaves those alone who have a token.
+    let strangers = LookupGate()
     let probe = DatabaseProbe()
     let loginRecords = LoginRecords()
     /// What asks servers of other people.

@@ -56,6 +56,11 @@ package struct Migration: Equatable, Sendable {
             name: "passwordless",
             text: PackageResources.m0019_passwordless_sql
         ),
+        Migration(
+            version: 20,
+            name: "identity_indexes",
+            text: PackageResources.m0020_identity_indexes_sql
+        ),
     ]
 }
 

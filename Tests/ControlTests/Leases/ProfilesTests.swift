@@ -1,4 +1,3 @@
-import Control
 import Crypto
 import Mesh
 import Postgres
@@ -6,6 +5,8 @@ import Store
 import Support
 import Testing
 import Wire
+
+@testable import Control
 
 /// Profiles: none is accepted that was not tried on its real target.
 @Suite struct ProfilesTests {
@@ -70,6 +71,56 @@ import Wire
             let issued = await refusal { try await fixture.issue("wrong") }
             #expect(issued?.code == "profile.not_found")
             #expect(try await fixture.roleCount() == 0)
+        }
+    }
+
+    @Test func sessionsThatCannotBeEndedAreRefused() async throws {
+        try await LeaseFixture.with { fixture in
+            try await fixture.asSuperuser(
+                "REVOKE pg_signal_backend FROM \(fixture.administrator)"
+            )
+            let error = await refusal { try await fixture.put(fixture.profile("endless")) }
+            #expect(error?.code == "profile.preflight")
+            #expect(error?.complaint.text.contains("at the step revoke") == true)
+            #expect(error?.complaint.text.contains("pg_signal_backend") == true)
+        }
+    }
+
+    @Test func aTrialIsToldWhateverComesOfIt() async throws {
+        try await LeaseFixture.with { fixture in
+            let creation = ["CREATE ROLE \"{{name}}\" NOLOGIN"]
+            let wrong = try fixture.profile("useless") {
+                $0.plan = .raw(LeaseProfile.Raw(creation: creation))
+            }
+            let error = await refusal { try await fixture.put(wrong) }
+            #expect(error?.code == "profile.preflight")
+            let records = try await fixture.base.audited("profile.trial")
+            #expect(records.map(\.resource).contains("database/roles/useless"))
+        }
+    }
+
+    @Test func whatStatementsSetForTheirSessionEndsWithThem() async throws {
+        try await LeaseFixture.with { fixture in
+            let creation = [
+                "CREATE ROLE \"{{name}}\" LOGIN PASSWORD '{{password}}' VALID UNTIL '{{expiration}}'",
+                "GRANT \(fixture.group) TO \"{{username}}\"",
+            ]
+            let revocation = ["SET search_path TO public; SET statement_timeout TO 1"]
+            try await fixture.put(
+                fixture.profile("raw") {
+                    $0.plan = .raw(
+                        LeaseProfile.Raw(creation: creation, revocation: revocation)
+                    )
+                }
+            )
+            let row = try await fixture.control.targets.find(fixture.target)
+            for _ in 0..<8 {
+                let path = try await fixture.control.targets.run(on: row) {
+                    database throws(PostgresError) -> String in
+                    try await database.query("SHOW search_path").single().decode(at: 0)
+                }
+                #expect(path == "pg_catalog")
+            }
         }
     }
 

@@ -23,6 +23,7 @@ import Testing
         ("COPY t FROM E'/etc/passwd'", .copyOnServer), ("COPY t", .copyOnServer),
         ("COPY (SELECT ' TO STDOUT') TO '/x'", .copyOnServer),
         ("SET ROLE postgres", .roleChange), ("set local role 'x'", .roleChange),
+        ("UPDATE ONLY a.pg_catalog.pg_settings SET setting = 'x'", .guardedSetting),
         ("SET SESSION ROLE x", .roleChange), ("SET role = x", .roleChange),
         ("SET role TO x", .roleChange), ("SET \"role\" TO x", .roleChange),
         ("SET \"ROLE\" = x", .roleChange), ("SET LOCAL \"Role\" TO x", .roleChange),
@@ -134,6 +135,21 @@ import Testing
         #expect(judge("SELECT (1)", strict).refusal == nil)
         #expect(judge("SET statement_timeout = 0", StatementRules()).refusal == nil)
         #expect(judge("BEGIN READ WRITE", StatementRules()).refusal == nil)
+    }
+
+    @Test(arguments: [
+        "SELECT 1_0$$, set_config('role','x',false) AS b$$",
+        "SELECT 1_0$$; COPY t FROM PROGRAM 'id'; SELECT 1 AS b$$", "SELECT 0xaz", "SELECT 0b1$$a$$",
+    ])
+    func numbersThatEndElsewhereForOlderServersAreRefused(text: String) {
+        #expect(judge(text).refusal == .unreadable)
+        #expect(judge("SELECT 1_000, 0xFF, 1e5, 1$$a$$").refusal == nil)
+    }
+
+    @Test func textsOfVeryManyStatementsAreRefused() {
+        let most = StatementJudgement.statementsMax
+        #expect(judge(String(repeating: "a;", count: most)).refusal == nil)
+        #expect(judge(String(repeating: "a;", count: most + 1)).refusal == .unreadable)
     }
 
     @Test func manyStatementsAreManyAndOneRefusalRefusesAll() {

@@ -65,6 +65,8 @@ package struct PostgresLogin: Sendable {
     private var endPoint: [UInt8]?
     private var client: SCRAMClient?
     private var welcome = Welcome()
+    /// How many settings the target told, of one name too.
+    private var parameterCount = 0
 
     /// - Parameters:
     ///   - account: who logs in.
@@ -154,8 +156,9 @@ package struct PostgresLogin: Sendable {
         _ message: PostgresMessage
     ) throws(PostgresLoginFault) {
         guard let parameter = PostgresParameter(message.head),
-            welcome.parameters.count < PostgresLimits.parametersMax
+            parameterCount < PostgresLimits.parametersMax
         else { throw fail(.unexpected) }
+        parameterCount += 1
         welcome.parameters[parameter.name] = parameter.value
         welcome.parameterBytes += PostgresWriting.message("S", message.head)
     }

@@ -59,8 +59,9 @@ package struct SQLLexer: Sendable {
             return try string(from: start, quote: start, escapes: escapesEverywhere, isPlain: true)
         case UInt8(ascii: "\""): return try quotedName(from: start, quote: start, isPlain: true)
         case UInt8(ascii: "$"): return try dollar(from: start)
-        case 0x30...0x39: return number(from: start)
-        case UInt8(ascii: ".") where isDigit(self.byte(at: start + 1)): return number(from: start)
+        case 0x30...0x39: return try number(from: start)
+        case UInt8(ascii: ".") where isDigit(self.byte(at: start + 1)):
+            return try number(from: start)
         case _ where Self.beginsWord(byte):
             if let token = try prefixed(byte, from: start) { return token }
             position = end(from: start + 1, while: Self.continuesWord)
@@ -268,7 +269,18 @@ extension SQLLexer {
     private func isDigit(_ byte: UInt8?) -> Bool { byte.map { 0x30...0x39 ~= $0 } ?? false }
 
     /// A number; letters right behind it are a word of their own, as older servers read them.
-    private mutating func number(from start: Int) -> SQLToken {
+    ///
+    /// Groups of digits and other bases are words behind a digit to servers before 16, and such a word
+    /// goes on with what follows, a dollar sign included, where to newer ones a string may begin.
+    private mutating func number(from start: Int) throws(SQLFault) -> SQLToken {
+        let token = plainNumber(from: start)
+        guard let last = text[token.range].last(where: { !isDigit($0) }),
+            last != UInt8(ascii: "."), let next = byte(at: position), Self.continuesWord(next)
+        else { return token }
+        throw .ambiguousNumber
+    }
+
+    private mutating func plainNumber(from start: Int) -> SQLToken {
         position = start
         if byte(at: start) == UInt8(ascii: "0"), let letter = byte(at: start + 1) {
             let isDigit: (UInt8) -> Bool
@@ -318,4 +330,7 @@ package enum SQLFault: Error, Equatable, Sendable {
     case nestingTooDeep
     /// A NUL.
     case controlByte
+    /// A number that servers of different versions end at different places.
+    case ambiguousNumber
+    case tooManyStatements
 }

@@ -12,6 +12,9 @@ package struct StatementJudgement: Equatable, Sendable {
     /// The first reason against any of them, which refuses them all.
     package let refusal: StatementRefusal?
 
+    /// The most statements of one text.
+    package static let statementsMax = 1_024
+
     /// Judges the text of a `Query` or `Parse` message.
     ///
     /// - Parameters:
@@ -38,6 +41,7 @@ package struct StatementJudgement: Equatable, Sendable {
                 let isEnd = token.kind == .sign && text[token.range.lowerBound] == Self.semicolon
                 if isEnd, reader.depth == 0 {
                     end()
+                    if statements.count > Self.statementsMax { throw SQLFault.tooManyStatements }
                 } else {
                     reader.append(token, in: text)
                     shape.append(token, in: text)

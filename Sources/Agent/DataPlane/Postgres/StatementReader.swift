@@ -28,8 +28,9 @@ struct StatementReader {
 
     /// How many first words are kept; rules about settings need no more.
     private static let openingMax = 16
-    /// How far a table's name may lie behind `UPDATE`: `ONLY`, a schema and its dot.
-    private static let updateReach = 4
+    /// How far a table's name may lie behind `UPDATE`: `ONLY`, a database, a schema and
+    /// their dots.
+    private static let updateReach = 8
     /// The longest name or string that is compared with anything.
     private static let textByteCountMax = 256
     private static let settingFunction = "set_config"

@@ -139,19 +139,25 @@ package struct APIService: Sendable {
     }
 
     /// An answer in its wrapping; what has no body or is a refusal is given as it is.
+    ///
+    /// What anybody may ask for without a token is wrapped only where it is the token of a login:
+    /// whoever has nothing to show makes no rows. That there is room is looked up first, so that
+    /// nothing is made that nobody gets.
     private func wrapped(
         _ request: RouteRequest,
         _ route: Route,
         _ lifetime: Duration,
         path: String
     ) async throws(ControlError) -> Answer {
+        if case .open = route.access, !route.isLogin { return try await route.operation(request) }
+        let name = path.split(separator: "/").dropFirst().joined(separator: "/")
+        try await services.checkWrapping(name, request.caller)
         let answer = try await route.operation(request)
         let status = answer.status ?? route.status
         guard status == .ok, answer.text == nil, answer.body.entries != nil,
             answer.body["wrap_info"]?.entries == nil
         else { return answer }
         var reply = VaultReply.data(nil, mountType: "")
-        let name = path.split(separator: "/").dropFirst().joined(separator: "/")
         reply.wrapInfo = try await services.wrap(answer.body, lifetime, name, request.caller)
         return reply.answer(requestID: request.caller.requestID)
     }

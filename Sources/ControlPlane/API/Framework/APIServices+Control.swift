@@ -35,6 +35,9 @@ extension APIServices {
         abandon = { caller, key async throws(ControlError) in
             try await control.idempotency.abandon(principal: caller.principal, key: key.text)
         }
+        checkWrapping = { path, caller async throws(ControlError) in
+            try await control.wrapping.checkRoom(path: path, for: caller)
+        }
         wrap = { answer, lifetime, path, caller async throws(ControlError) in
             try await control.wrapping.wrap(answer, for: lifetime, path: path, by: caller).document
         }

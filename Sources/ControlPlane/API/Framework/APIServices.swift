@@ -59,6 +59,8 @@ package struct APIServices: Sendable {
         @Sendable (Caller, IdempotencyKey, StoredAnswer) async throws(ControlError) -> Void
     /// Frees the key of a claimed request that had no effect.
     package var abandon: @Sendable (Caller, IdempotencyKey) async throws(ControlError) -> Void
+    /// Refuses where no more answers of a path may wait for whoever opens them.
+    package var checkWrapping: @Sendable (_ path: String, Caller) async throws(ControlError) -> Void
     /// Keeps an answer sealed for a time, asked for by a path, and gives what opens it.
     package var wrap:
         @Sendable (Document, Duration, _ path: String, Caller) async throws(ControlError) ->
@@ -85,6 +87,7 @@ package struct APIServices: Sendable {
         claim = { _, _, _ in .claimed }
         complete = { _, _, _ in }
         abandon = { _, _ in }
+        checkWrapping = { _, _ in }
         wrap = { _, _, _, _ throws(ControlError) in
             throw .unavailable(Complaint("server.starting", "the server is still starting"))
         }

@@ -79,6 +79,9 @@ package struct Route: Sendable {
     package var status: HTTP.Status = .ok
     /// Most bytes of a body.
     package var bodyByteCountMax = Route.bodyByteCountMaxDefault
+    /// Whether it gives a token to whoever proves who they are, so that its answer may be wrapped
+    /// although it is asked for without one.
+    package var isLogin = false
     package let operation: RouteRequest.Operation
 
     /// Most bytes of a body where the route says nothing else.

@@ -76,6 +76,9 @@ extension JWTRole: VaultLoginRole {
         guard texts.allSatisfy({ $0.utf8.count <= JWTRole.valueBytesMax }) else {
             throw tooLong(name)
         }
+        guard !texts.contains(where: { $0.utf8.contains(0) }) else {
+            throw VaultFields.wrong(name, "must hold no NUL")
+        }
         return texts
     }
 

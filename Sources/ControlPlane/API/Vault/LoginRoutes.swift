@@ -57,7 +57,8 @@ enum LoginRoutes {
             let mount = request.capture("mount")
             return try await orAbsent(request) { () async throws(ControlError) in
                 try AuthMounts.check(path: mount)
-                guard let found = try await control.authMounts.find(mount) else { throw noMount }
+                guard let found = try await control.authMounts.find(mount, for: request.caller)
+                else { throw noMount }
                 let made = try await operation(request, found)
                 var reply = VaultReply.data(nil, mountType: found.method.rawValue)
                 reply.auth = made.auth(made.text)
@@ -65,6 +66,7 @@ enum LoginRoutes {
             }
         }
         route.bodyByteCountMax = loginByteCountMax
+        route.isLogin = true
         return route
     }
 
@@ -176,6 +178,12 @@ enum LoginRoutes {
                         return .nothing
                     }
                     let wanted = try wanted(fields)
+                    if !wanted.jwksURL.isEmpty, wanted.boundIssuer.isEmpty {
+                        throw VaultFields.wrong(
+                            "bound_issuer",
+                            "is needed with jwks_url: a key set may be of several issuers"
+                        )
+                    }
                     try checkPrivate(wanted.allowsPrivateAddresses, request)
                     try await control.jwtLogins.configure(mount, wanted, by: request.caller)
                     return .nothing
@@ -233,6 +241,12 @@ enum LoginRoutes {
             }
         } else {
             wanted.jwks = try fields.map("jwks")
+        }
+        wanted.jwks = try wanted.jwks.map { set throws(ControlError) in
+            guard let kept = JWTConfiguration.kept(set) else {
+                throw VaultFields.wrong("jwks", "must be a JWK set without NUL: {\"keys\": [...]}")
+            }
+            return kept
         }
         wanted.jwksURL = try fields.text("jwks_url") ?? ""
         wanted.jwksCAPEM = try fields.text("jwks_ca_pem") ?? ""

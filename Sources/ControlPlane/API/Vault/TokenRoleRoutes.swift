@@ -86,6 +86,12 @@ enum TokenRoleRoutes {
         guard role.grant.policies.isEmpty else {
             throw VaultFields.wrong("token_policies", "use allowed_policies")
         }
+        guard role.grant.lifetimeSeconds == 0 else {
+            throw VaultFields.wrong(
+                "token_ttl",
+                "whoever makes a token says its ttl: bound it by explicit_max_ttl"
+            )
+        }
         let range = Duration.zero...TokenGrant.lifetimeMax
         if role.grant.explicitMaxSeconds == 0,
             let longest = try fields.duration("explicit_max_ttl", in: range)
@@ -122,7 +128,8 @@ enum TokenRoleRoutes {
             "explicit_max_ttl": .number(role.grant.explicitMaxSeconds),
             "period": 0,
         ])
-        for (name, value) in TokenGrantFields.show(role.grant) where name != "token_policies" {
+        let absent = ["token_policies", "token_ttl"]
+        for (name, value) in TokenGrantFields.show(role.grant) where !absent.contains(name) {
             data.set(name, value)
         }
         return data

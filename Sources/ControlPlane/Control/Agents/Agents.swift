@@ -97,7 +97,8 @@ package struct Agents: Sendable {
                     return (existing.revision, 0)
                 }
                 try await RevocationRepository.cutOff(servicesOf: name, in: change.database)
-                try await Revocations(control).conclude(change, count: count, reason: reason)
+                try await Revocations(control)
+                    .conclude(change, count: count, reason: reason, by: caller)
                 return (change.revision, count)
             }
             var agent = existing.value
@@ -112,7 +113,8 @@ package struct Agents: Sendable {
             try await revokeJoinTokens(of: name, change)
             change.record(.agent, key: name.text, .update)
             try await RevocationRepository.cutOff(servicesOf: name, in: change.database)
-            try await Revocations(control).conclude(change, count: count, reason: reason)
+            try await Revocations(control)
+                .conclude(change, count: count, reason: reason, by: caller)
             return (change.revision, count)
         }
     }

@@ -84,7 +84,7 @@ package struct Revocations: Sendable {
                 return (change.revision - 1, 0)
             }
             try await RevocationRepository.cutOff(service: service, in: change.database)
-            try await conclude(change, count: count, reason: reason)
+            try await conclude(change, count: count, reason: reason, by: caller)
             return (change.revision, count)
         }
         return Outcome(
@@ -179,7 +179,16 @@ package struct Revocations: Sendable {
 
     /// Records a revocation in the feed and in the audit trail; refuses one that would make a
     /// list longer than agents take: whoever cannot read it believes nobody any more.
-    func conclude(_ change: ChangeTransaction, count: Int, reason: String) async throws {
+    ///
+    /// The tokens that were given for these certificates end with them, and what these leased.
+    func conclude(
+        _ change: ChangeTransaction,
+        count: Int,
+        reason: String,
+        by caller: Caller
+    ) async throws {
+        try await ClusterRepository.lockIdentity(in: change.database)
+        try await control.tokens.endDenied(by: caller, change.audited)
         let cutoffs = try await RevocationRepository.cutoffs(in: change.database)
         guard cutoffs.count <= RevocationsSection.cutoffsMax else {
             throw ControlError.conflict(

@@ -37,7 +37,14 @@ package struct Caller: Sendable, Equatable {
     /// path of the same object is denied.
     package func may(_ capability: Capability, on path: String) -> Bool {
         AccessEvaluation.allows(capability, on: path, policies: policies)
-            && !ResourceAliases.of(path, for: capability).contains(where: isDenied)
+            && !ResourceAliases.of(path, for: capability).contains { other in
+                capability == .list ? isListDenied(of: other) : isDenied(on: other)
+            }
+    }
+
+    /// Whether the list of a folder is denied, with or without the slash at its end.
+    package func isListDenied(of path: String) -> Bool {
+        AccessEvaluation.capabilities(listing: path, policies: policies).contains(.deny)
     }
 
     /// Whether a path is denied, which no right on another path of the same object overrides.

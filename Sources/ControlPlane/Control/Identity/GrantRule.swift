@@ -52,6 +52,9 @@ enum GrantRule {
             let rest = isBelow ? String(glob.text.dropFirst(prefix.count)) : "*"
             texts += ResourceAliases.policies.filter { $0 != prefix }.map { $0 + rest }
         }
+        if ResourceAliases.policyLists.contains(where: meets) {
+            texts += ResourceAliases.policyLists
+        }
         for (native, paths) in ResourceAliases.tokens {
             if meets(native) { texts += paths }
             if paths.contains(where: meets) { texts.append(native) }

@@ -119,6 +119,14 @@ package struct Identity: Sendable {
             else { return false }
             token.traits?.usesLeft = left - 1
             try await TokenRepository.update(token, guardedBy: control.rowGuard, in: database)
+            // With its last use it has ended, and so does what it leased.
+            if left == 1 {
+                _ = try await LeaseRepository.requestRevocation(
+                    of: .tokens(below: token.accessor),
+                    because: "token_used_up",
+                    in: database
+                )
+            }
             return true
         }
         guard isTaken else { throw refusal(.expired, sourceAddress) }

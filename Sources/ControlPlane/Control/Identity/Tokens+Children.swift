@@ -193,11 +193,17 @@ extension Tokens {
         (above.last ?? row).traits?.parent == nil && above.count <= TokenRepository.ancestorsMax
     }
 
-    /// Refuses a caller whose token has ended meanwhile, or one above it; callers without a token are
-    /// the server's own.
+    /// Refuses a caller whose token has ended meanwhile, or one above it.
+    ///
+    /// Callers without a token are the server's own. What is lasting outlives the request, so that the
+    /// last use of a token, which ends with it, is none for that.
     ///
     /// - Returns: the principal of the token at the top of the tree, for bounds that children share.
-    func checkLives(_ caller: Caller, _ act: AuditedTransaction) async throws -> String {
+    func checkLives(
+        _ caller: Caller,
+        _ act: AuditedTransaction,
+        isLasting: Bool = false
+    ) async throws -> String {
         guard let accessor = caller.accessor else { return caller.principal }
         // Whoever ends tokens holds the lock of this row until its commit.
         try await ClusterRepository.shareIdentity(in: act.database)
@@ -207,6 +213,13 @@ extension Tokens {
             in: act.database
         )
         guard var row = found else { throw Self.unknown }
+        if isLasting, row.traits?.usesLeft == 0 {
+            throw ControlError.invalid(
+                "token.last_use",
+                field: "",
+                "this was the last use of the token, with which what it leases would end at once"
+            )
+        }
         // This very request may be the last use of a token that has a count.
         row.traits?.usesLeft = nil
         guard row.isLive(at: act.at) else { throw Self.unknown }

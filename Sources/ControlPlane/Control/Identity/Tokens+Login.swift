@@ -8,11 +8,13 @@ extension Tokens {
         let mount: AuthMount
         /// The role as it was when the login was judged by it.
         let role: AuthEntryRow
+        /// What the proof was verified by, as it was then; nil where that is no entry.
+        var configuration: AuthEntryRow?
         let grant: TokenGrant
         let displayName: String
         let metadata: [String: String]
         /// The thumbprint of the certificate that the token is bound to; nil for none.
-        var certificate: String?
+        var certificate: PresentedCertificate?
         /// What the token does not outlive, such as that certificate.
         var endsBefore: Timestamp?
         /// Uses up what counts once, within the transaction that makes the token.
@@ -30,13 +32,20 @@ extension Tokens {
             resource: resource
         ) { act in
             // Whoever changes the role or the mount holds this row's lock until its commit.
-            try await ClusterRepository.shareIdentity(in: act.database)
+            let isAdministrator = login.grant.policies.contains(BuiltInPolicies.adminName)
+            if isAdministrator {
+                try await ClusterRepository.lockIdentity(in: act.database)
+            } else {
+                try await ClusterRepository.shareIdentity(in: act.database)
+            }
+            let paths = [resource, "auth/\(login.mount.path)", login.configuration?.path]
             let entries = try await AuthEntryRepository.find(
-                [resource, "auth/\(login.mount.path)"],
+                paths.compactMap(\.self),
                 guardedBy: control.rowGuard,
                 in: act.database
             )
             guard entries.contains(login.role),
+                login.configuration.map(entries.contains) ?? true,
                 entries.contains(where: { AuthMount($0) == login.mount })
             else {
                 throw ControlError.conflict(
@@ -44,6 +53,15 @@ extension Tokens {
                 )
             }
             try await login.consume(act)
+            if let certificate = login.certificate,
+                try await !certificate.isStanding(at: act.at, in: act.database)
+            {
+                throw ControlError.conflict(
+                    Complaint("auth.changed", "the certificate was revoked meanwhile")
+                )
+            }
+            // The first administrator ends the token that the server began with.
+            if isAdministrator { try await endBootstrap(act, caller) }
             let row = row(of: login, accessor, secret, at: act.at)
             try await TokenRepository.insert(row, guardedBy: control.rowGuard, in: act.database)
             act.describe(
@@ -61,6 +79,7 @@ extension Tokens {
                 warnings: []
             )
         }
+        if login.grant.policies.contains(BuiltInPolicies.adminName) { control.principals.flush() }
         return granted
     }
 
@@ -90,7 +109,7 @@ extension Tokens {
             boundCIDRs: login.grant.boundCIDRs,
             meta: login.metadata,
             path: "auth/\(login.mount.path)/login",
-            certificate: login.certificate
+            certificate: login.certificate?.thumbprint
         )
         return TokenRow(
             accessor: accessor,
@@ -112,47 +131,68 @@ extension Tokens {
         return name
     }
 
-    /// Ends all live tokens that a login gave, some in each commit.
-    func revokeAll(madeAt path: String, by caller: Caller) async throws(ControlError) {
-        var last: UUIDv7?
-        repeat {
-            last = try await revokeSome(madeAt: path, after: last, by: caller)
-        } while last != nil
-    }
-
-    /// - Returns: after which token to go on; nil where there are no more.
-    private func revokeSome(
+    /// Ends some of the live tokens that a login gave; where to go on, nil once there are no more.
+    func revokeSome(
         madeAt path: String,
         after accessor: UUIDv7?,
         by caller: Caller
     ) async throws(ControlError) -> UUIDv7? {
-        let next = try await control.act(
+        let last = try await control.act(
             caller,
             action: "token.revoke",
             resource: path
         ) { act in
             try await ClusterRepository.lockIdentity(in: act.database)
-            let (tokens, next) = try await TokenRepository.lockLive(
-                madeAt: path,
+            let (tokens, last) = try await TokenRepository.lockLive(
+                .madeAt(path: path),
                 after: accessor,
                 at: act.at,
                 guardedBy: control.rowGuard,
                 in: act.database
             )
-            for token in tokens {
-                let below = try await TokenRepository.lockDescendants(
-                    of: token.accessor,
-                    guardedBy: control.rowGuard,
-                    in: act.database
-                )
-                try await end(token, because: "login_disabled", caller, act)
-                try await endLeases(of: token.accessor, act)
-                for child in below { try await end(child, because: "parent_revoked", caller, act) }
-            }
+            try await end(tokens, because: "login_disabled", caller, act)
             if tokens.isEmpty { act.conclude(outcome: "unchanged") }
-            return next
+            return last
         }
         control.principals.flush()
-        return next
+        return last
+    }
+
+    /// Ends the tokens that are bound to certificates which are denied, with their leases, in the commit
+    /// that denies these.
+    func endDenied(by caller: Caller, _ act: AuditedTransaction) async throws {
+        var last: UUIDv7?
+        repeat {
+            let found = try await TokenRepository.lockLive(
+                .boundToDenied,
+                after: last,
+                at: act.at,
+                guardedBy: control.rowGuard,
+                in: act.database
+            )
+            try await end(found.tokens, because: "certificate_revoked", caller, act)
+            last = found.last
+        } while last != nil
+    }
+
+    private func end(
+        _ tokens: [TokenRow],
+        because reason: String,
+        _ caller: Caller,
+        _ act: AuditedTransaction
+    ) async throws {
+        var ended: Set<UUIDv7> = []
+        for token in tokens where ended.insert(token.accessor).inserted {
+            let below = try await TokenRepository.lockDescendants(
+                of: token.accessor,
+                guardedBy: control.rowGuard,
+                in: act.database
+            )
+            try await end(token, because: reason, caller, act)
+            try await endLeases(of: token.accessor, act)
+            for child in below where ended.insert(child.accessor).inserted {
+                try await end(child, because: "parent_revoked", caller, act)
+            }
+        }
     }
 }

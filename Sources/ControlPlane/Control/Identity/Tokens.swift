@@ -262,6 +262,17 @@ package struct Tokens: Sendable {
         }
     }
 
+    /// The same for policies of which some may be gone, which then give nothing.
+    func checkGrant(
+        known names: [String],
+        by caller: Caller,
+        _ act: AuditedTransaction
+    ) async throws {
+        for policy in try await control.policies.resolve(names, in: act.database) {
+            try control.policies.checkGrant(policy, by: caller)
+        }
+    }
+
     func endBootstrap(_ act: AuditedTransaction, _ caller: Caller) async throws {
         let administrators = try await TokenRepository.live(
             holding: BuiltInPolicies.adminName,
@@ -279,19 +290,31 @@ package struct Tokens: Sendable {
         without rows: [TokenRow],
         _ act: AuditedTransaction
     ) async throws {
-        guard
-            rows.contains(where: {
-                $0.policies.contains(BuiltInPolicies.adminName) && $0.isLive(at: act.at)
-            })
-        else { return }
         let ending = Set(rows.map(\.accessor))
+        try await checkAdministratorRemains(act) { ending.contains($0.accessor) }
+    }
+
+    /// Refuses where all who administer have logged in by one way, which is about to be removed.
+    func checkAdministratorRemains(
+        withoutThoseMadeAt path: String,
+        _ act: AuditedTransaction
+    ) async throws {
+        try await checkAdministratorRemains(act) { $0.traits?.path == path }
+    }
+
+    private func checkAdministratorRemains(
+        _ act: AuditedTransaction,
+        isEnding: (TokenRow) -> Bool
+    ) async throws {
         let administrators = try await TokenRepository.live(
             holding: BuiltInPolicies.adminName,
             at: act.at,
             guardedBy: control.rowGuard,
             in: act.database
         )
-        guard administrators.contains(where: { !ending.contains($0.accessor) }) else {
+        // Where nobody administers, nothing ends that did.
+        guard administrators.contains(where: isEnding) else { return }
+        guard administrators.contains(where: { !isEnding($0) }) else {
             throw ControlError.conflict(
                 Complaint(
                     "token.last_administrator",

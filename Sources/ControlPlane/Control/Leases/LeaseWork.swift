@@ -50,12 +50,15 @@ package struct LeaseWork: Sendable {
     package func run(every interval: Duration) async {
         await withDiscardingTaskGroup { group in
             while !Task.isCancelled {
+                // By itself: who waits for a lock here keeps no other lease from ending.
+                try? await endWithTokens()
                 do throws(ControlError) {
-                    try await endWithTokens()
                     for stage in [LeaseWorkRepository.Stage.access, .cleanup] {
                         for target in try await dueTargets(for: stage) {
                             let errand = Errand(stage: stage, target: target)
-                            guard desk.begin(errand, most: Self.errandsMax) else { continue }
+                            // Tidying up leaves room for what ends access.
+                            let most = Self.errandsMax / (stage == .access ? 1 : 2)
+                            guard desk.begin(errand, most: most) else { continue }
                             group.addTask(executorPreference: control.pool.reactor) {
                                 await run(errand)
                                 desk.finish(errand)

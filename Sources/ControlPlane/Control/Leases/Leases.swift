@@ -68,6 +68,9 @@ package struct Leases: Sendable {
 
     init(_ control: ControlPlane) { self.control = control }
 
+    /// How often one request is answered again: each time the target is given another password.
+    package static let repetitionsMax: Int64 = 32
+
     /// The canonical resource path of what profiles are asked for.
     package static func path(_ profile: ProfileName) -> String {
         LeaseID.pathPrefix + profile.text
@@ -216,7 +219,7 @@ package struct Leases: Sendable {
             resource: name.description
         ) { act in
             // A revocation of the token that is under way waits for this, or is seen here.
-            let holder = try await control.tokens.checkLives(caller, act)
+            let holder = try await control.tokens.checkLives(caller, act, isLasting: true)
             try await LeaseRepository.lock(holder: holder, in: act.database)
             if let key = request.idempotencyKey {
                 let known = try await LeaseRepository.find(
@@ -250,6 +253,17 @@ package struct Leases: Sendable {
                 target: profile.target,
                 in: act.database
             )
+            // What was tightened or removed meanwhile is not given any more.
+            let standing = try await ProfileRepository.find(
+                profile.name,
+                guardedBy: control.rowGuard,
+                in: act.database
+            )
+            guard standing?.profile == profile else {
+                throw ControlError.conflict(
+                    Complaint("profile.changed", "the profile was changed meanwhile: ask again")
+                )
+            }
             try checkQuotas(counts, profile, current)
             let lease = LeaseRow(
                 id: id,
@@ -425,6 +439,16 @@ package struct Leases: Sendable {
         on target: TargetRow,
         by caller: Caller
     ) async throws(ControlError) -> IssuedRole {
+        guard lease.generation <= Self.repetitionsMax else {
+            throw .tooMany(
+                Complaint(
+                    "lease.too_many",
+                    "this request was answered \(Self.repetitionsMax) times: ask under another"
+                        + " idempotency_key"
+                ),
+                retryAfter: .seconds(60)
+            )
+        }
         let (isAdvanced, now) = try await control.act(
             caller,
             action: "lease.repeat",
@@ -452,6 +476,12 @@ package struct Leases: Sendable {
                 try await TargetRoles.change(role, toVerifier: verifier, in: database)
             }
         } catch {
+            // The record of the repetition speaks of what was begun.
+            try? await control.act(
+                caller,
+                action: "lease.repeat",
+                resource: lease.name.description
+            ) { act in act.conclude(outcome: "failed", reason: "target") }
             throw Self.complaint(about: target.target.name, error)
         }
         return IssuedRole(

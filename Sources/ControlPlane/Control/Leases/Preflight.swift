@@ -35,9 +35,9 @@ struct Preflight {
             step = "revoke"
             try await checkHeir(of: profile)
             step = "use"
-            let legacy = try await use(role, password, of: profile)
+            let trial = try await use(role, password, of: profile)
             step = "revoke"
-            try await end(role, profile, legacy)
+            try await end(role, profile, trial)
         } catch {
             // Whatever was made goes; what cannot go now, the sweep takes.
             let ending = RoleEnding(control: control, row: row)
@@ -60,41 +60,69 @@ struct Preflight {
         }
     }
 
-    /// Logs in as the role and makes something that will have to be inherited.
+    /// What became of the role while its session was open.
+    private struct Trial: Sendable {
+        /// What it made and somebody has to inherit.
+        let legacy: Int64?
+        /// Nil where its access ended, with the session.
+        let failure: TargetFailure?
+    }
+
+    /// Logs in as the role, makes something that will have to be inherited, and has its access ended
+    /// meanwhile: only an open session shows whether the administrator may end one.
     private func use(
         _ role: LeasedRole,
         _ password: String,
         of profile: LeaseProfile
-    ) async throws(TargetFailure) -> Int64? {
+    ) async throws(TargetFailure) -> Trial {
         try await control.leaseDesk.sessions.connect(
             to: row.target,
             as: role.name,
             password: password
         ) { connection throws(PostgresError) in
             // Also where the sessions of the role begin read-only.
-            try await connection.withTransaction(isolation: .readCommitted, access: .readWrite) {
-                database throws(PostgresError) in
+            let legacy = try await connection.withTransaction(
+                isolation: .readCommitted,
+                access: .readWrite
+            ) { database throws(PostgresError) -> Int64? in
                 // What nobody would inherit keeps the role from being dropped.
                 guard case .managed = profile.plan else { return nil }
                 return try await TargetRoles.leaveSomething(in: database)
             }
+            do throws(TargetFailure) {
+                try await endAccess(of: role, on: connection)
+            } catch {
+                return Trial(legacy: legacy, failure: error)
+            }
+            return Trial(legacy: legacy, failure: nil)
+        }
+    }
+
+    private func endAccess(
+        of role: LeasedRole,
+        on connection: PostgresConnection
+    ) async throws(TargetFailure) {
+        let ending = RoleEnding(control: control, row: row)
+        guard try await ending.endAccess(of: [role.name]).isEmpty else {
+            throw .unusable("the role's sessions could not be ended")
+        }
+        if await TargetRoles.goesOn(connection) {
+            throw .unusable("a session of the role went on after it was ended")
         }
     }
 
     private func end(
         _ role: LeasedRole,
         _ profile: LeaseProfile,
-        _ legacy: Int64?
+        _ trial: Trial
     ) async throws(TargetFailure) {
+        if let failure = trial.failure { throw failure }
         let ending = RoleEnding(control: control, row: row)
-        guard try await ending.endAccess(of: [role.name]).isEmpty else {
-            throw .unusable("the role's sessions could not be ended")
-        }
         let departure = RoleEnding.Departure(role: role.name, plan: profile.plan)
         if let reason = try await ending.remove([departure]).values.first {
             throw .unusable("the role could not be removed: \(reason)")
         }
-        guard let legacy else { return }
+        guard let legacy = trial.legacy else { return }
         try await control.targets.run(on: row) { database throws(PostgresError) in
             try await TargetRoles.removeLegacy(legacy, in: database)
         }

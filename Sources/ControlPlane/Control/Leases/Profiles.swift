@@ -1,3 +1,4 @@
+import Crypto
 package import Mesh
 import Postgres
 package import Store
@@ -35,6 +36,19 @@ package struct Profiles: Sendable {
                         + " allowed_profiles"
                 )
             )
+        }
+        // What a trial does on the target is done whatever comes of it, so it is told before.
+        try await control.act(
+            caller,
+            action: "profile.trial",
+            resource: Self.path(profile.name)
+        ) { act in
+            act.describe([
+                "target": .string(profile.target.text),
+                "profile_digest": .string(
+                    SHA256.digest(of: JSON.canonical(profile.document)).hex
+                ),
+            ])
         }
         try await Preflight(control: control, row: target).run(profile)
         return try await control.act(

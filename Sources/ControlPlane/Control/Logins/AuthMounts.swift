@@ -21,6 +21,8 @@ package struct AuthMount: Equatable, Sendable {
     package let defaultLifetimeSeconds: Int64
     package let maxLifetimeSeconds: Int64
     package let accessor: String
+    /// Whether it is being removed: nobody logs in, and the tokens that it gave are on their way out.
+    let isEnding: Bool
 
     package init(
         path: String,
@@ -28,8 +30,10 @@ package struct AuthMount: Equatable, Sendable {
         summary: String,
         defaultLifetimeSeconds: Int64 = 0,
         maxLifetimeSeconds: Int64 = 0,
-        accessor: String = ""
+        accessor: String = "",
+        isEnding: Bool = false
     ) {
+        self.isEnding = isEnding
         self.path = path
         self.method = method
         self.summary = summary
@@ -39,13 +43,28 @@ package struct AuthMount: Equatable, Sendable {
     }
 
     var document: Document {
-        .fields([
+        var document = Document.fields([
             "type": .string(method.rawValue),
             "description": .string(summary),
             "default_lease_ttl": .number(defaultLifetimeSeconds),
             "max_lease_ttl": .number(maxLifetimeSeconds),
             "accessor": .string(accessor),
         ])
+        if isEnding { document.set("ending", true) }
+        return document
+    }
+
+    /// The same on its way out.
+    var ending: AuthMount {
+        AuthMount(
+            path: path,
+            method: method,
+            summary: summary,
+            defaultLifetimeSeconds: defaultLifetimeSeconds,
+            maxLifetimeSeconds: maxLifetimeSeconds,
+            accessor: accessor,
+            isEnding: true
+        )
     }
 
     /// Nil for what no server wrote.
@@ -64,7 +83,8 @@ package struct AuthMount: Equatable, Sendable {
             summary: summary,
             defaultLifetimeSeconds: lifetime,
             maxLifetimeSeconds: longest,
-            accessor: accessor
+            accessor: accessor,
+            isEnding: row.document["ending"] == true
         )
     }
 }
@@ -138,12 +158,17 @@ package struct AuthMounts: Sendable {
         }
     }
 
-    /// One of them that must be there and of a kind.
+    /// One of them, for somebody who shows no token.
+    package func find(_ path: String, for caller: Caller) async throws(ControlError) -> AuthMount? {
+        try await control.gated(caller) { () async throws(ControlError) in try await find(path) }
+    }
+
+    /// One of them that must be there and of a kind; one that is being removed is not there.
     package func require(
         _ path: String,
         _ method: AuthMethod
     ) async throws(ControlError) -> AuthMount {
-        guard let mount = try await find(path), mount.method == method else {
+        guard let mount = try await find(path), mount.method == method, !mount.isEnding else {
             throw Self.absent(path)
         }
         return mount
@@ -198,24 +223,57 @@ package struct AuthMounts: Sendable {
         guard let mount = try await find(path) else { throw Self.absent(path) }
         let changed = change(mount)
         try Self.check(changed)
+        guard !mount.isEnding else { throw Self.absent(path) }
         try await put("auth/\(path)", .mount, changed.document, by: caller) { old, _ in
             guard old?.document == mount.document else { throw Self.changed }
         }
     }
 
     /// Removes one with everything below it; the tokens that it gave end.
+    ///
+    /// In three steps, so that no crash leaves a token behind that nothing speaks of: nobody logs in any
+    /// more, the tokens end, the entries go. Whoever finds it half done removes it again.
     package func disable(_ path: String, by caller: Caller) async throws(ControlError) {
         let prefix = "auth/\(path)"
-        try await control.act(caller, action: "auth.delete", resource: prefix) { act in
+        guard let mount = try await find(path) else {
+            return try await control.act(caller, action: "auth.delete", resource: prefix) { act in
+                act.conclude(outcome: "unchanged")
+            }
+        }
+        try await put(prefix, .mount, mount.ending.document, by: caller) { old, act in
+            guard old?.document == mount.document else { throw Self.changed }
+            try await control.tokens.checkAdministratorRemains(
+                withoutThoseMadeAt: "\(prefix)/login",
+                act
+            )
+        }
+        var last: UUIDv7?
+        repeat {
+            last = try await control.tokens.revokeSome(
+                madeAt: "\(prefix)/login",
+                after: last,
+                by: caller
+            )
+        } while last != nil
+        while try await !removeSome(below: mount, by: caller) {}
+    }
+
+    /// Removes a mount that is on its way out, or some of what is below it; true once it is gone.
+    private func removeSome(
+        below mount: AuthMount,
+        by caller: Caller
+    ) async throws(ControlError) -> Bool {
+        let prefix = "auth/\(mount.path)"
+        return try await control.act(caller, action: "auth.delete", resource: prefix) { act in
             try await ClusterRepository.lockIdentity(in: act.database)
             let found = try await AuthEntryRepository.find(
                 [prefix],
                 guardedBy: control.rowGuard,
                 in: act.database
             ).first
-            guard let found, found.kind == .mount else {
+            guard let found, AuthMount(found)?.isEnding == true else {
                 act.conclude(outcome: "unchanged")
-                return
+                return true
             }
             let below = try await AuthEntryRepository.list(
                 below: "\(prefix)/",
@@ -228,12 +286,14 @@ package struct AuthMounts: Sendable {
                 record.detail = ["version": .number(entry.version + 1)]
                 act.audit(record)
             }
+            guard below.isEmpty else { return false }
+            // What is no entry that a server wrote goes too: it would be the next mount's.
+            try await AuthEntryRepository.delete(below: "\(prefix)/", in: act.database)
             _ = try await AuthEntryRepository.delete(prefix, in: act.database)
             try await SecretIDRepository.delete(below: "\(prefix)/", in: act.database)
             act.describe(["version": .number(found.version + 1)])
+            return true
         }
-        // Nobody gets another one since the commit above; a crash in between leaves them to their end.
-        try await control.tokens.revokeAll(madeAt: "\(prefix)/login", by: caller)
     }
 
     // MARK: Entries
@@ -330,7 +390,8 @@ package struct AuthMounts: Sendable {
         shown: Document? = nil,
         policies: [String] = [],
         by caller: Caller,
-        check: (AuthEntryRow?) throws -> Void = { _ in }
+        check: (AuthEntryRow?) throws -> Void = { _ in },
+        more: (AuditedTransaction) async throws -> Void = { _ in }
     ) async throws(ControlError) {
         try await put(path, kind, document, shown: shown, by: caller) { old, act in
             try check(old)
@@ -339,7 +400,10 @@ package struct AuthMounts: Sendable {
                 guardedBy: control.rowGuard,
                 in: act.database
             ).first.flatMap(AuthMount.init)
-            guard found?.method == mount.method else { throw Self.absent(mount.path) }
+            guard let found, found.method == mount.method, !found.isEnding else {
+                throw Self.absent(mount.path)
+            }
+            try await more(act)
             // Whoever logs in gets these: nobody hands out by a role what they lack.
             try await control.tokens.checkGrant(policies, by: caller, act)
         }

@@ -111,7 +111,7 @@ package struct CertificateLogins: Sendable {
                 "spiffe_id": certificate.spiffeID,
             ]
         )
-        login.certificate = certificate.thumbprint
+        login.certificate = certificate
         login.endsBefore = certificate.notAfter
         return login
     }

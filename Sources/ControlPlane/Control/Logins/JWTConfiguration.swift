@@ -35,6 +35,26 @@ package struct JWTConfiguration: Equatable, Sendable {
             ? Self.algorithmsDefault : named.intersection(JWSAlgorithm.asymmetric)
     }
 
+    /// What a key set is kept as: the members of keys that are texts or lists of texts, as all are that
+    /// a key has; nil for what is no key set.
+    package static func kept(_ set: Document) -> Document? {
+        guard let keys = set["keys"]?.items else { return nil }
+        var kept: [Document] = []
+        for key in keys {
+            guard let entries = key.entries else { return nil }
+            var members: [String: Document] = [:]
+            for entry in entries {
+                let texts = entry.value.items?.map(\.text) ?? [entry.value.text]
+                guard texts.allSatisfy({ $0 != nil }) else { continue }
+                let all = [entry.key] + texts.compactMap(\.self)
+                guard !all.contains(where: { $0.utf8.contains(0) }) else { return nil }
+                members[entry.key] = entry.value
+            }
+            kept.append(.map(members))
+        }
+        return .fields(["keys": .list(kept)])
+    }
+
     /// The keys that were given; nil where an issuer publishes them.
     package func givenKeys() throws(JOSEError) -> JSONWebKeySet? {
         if let jwks {

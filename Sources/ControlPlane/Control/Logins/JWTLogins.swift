@@ -34,7 +34,17 @@ package struct JWTLogins: Sendable {
             .jwtConfiguration,
             configuration.document,
             by: caller
-        )
+        ) { act in
+            // Whoever says which tokens are believed gives what every role of the mount gives.
+            let roles = try await AuthEntryRepository.list(
+                below: "auth/\(mount)/role/",
+                kind: .jwtRole,
+                guardedBy: control.rowGuard,
+                in: act.database
+            )
+            let names = Set(roles.flatMap { JWTRole($0.document)?.grant.policies ?? [] })
+            try await control.tokens.checkGrant(known: names.sorted(), by: caller, act)
+        }
     }
 
     private func check(_ configuration: JWTConfiguration) async throws(ControlError) {
@@ -117,16 +127,15 @@ package struct JWTLogins: Sendable {
             throw .forbidden(Complaint("access.denied", "permission denied"))
         }
         let roleName = String(row.path.dropFirst("auth/\(mount)/role/".count))
-        return try await control.tokens.grant(
-            Tokens.Login(
-                mount: found,
-                role: row,
-                grant: role.grant,
-                displayName: "\(mount)-\(verified.user)",
-                metadata: verified.metadata.merging(["role": roleName]) { _, own in own }
-            ),
-            by: caller
+        var login = Tokens.Login(
+            mount: found,
+            role: row,
+            grant: role.grant,
+            displayName: "\(mount)-\(verified.user)",
+            metadata: verified.metadata.merging(["role": roleName]) { _, own in own }
         )
+        login.configuration = configured
+        return try await control.tokens.grant(login, by: caller)
     }
 
     private enum Refusal: Error {
@@ -169,6 +178,7 @@ package struct JWTLogins: Sendable {
             guard configuration.allowed.contains(jws.algorithm) else {
                 throw JOSEError.wrongAlgorithm
             }
+            guard Self.isAccessToken(jws.type) else { return .failure(.reason("typ_not_allowed")) }
             var keys = try configuration.givenKeys()
             if keys == nil {
                 keys = await control.keySets.keys(
@@ -182,9 +192,10 @@ package struct JWTLogins: Sendable {
             guard let keys else { return .failure(.noKeys) }
             let payload = try keys.verify(jws, allowing: configuration.allowed)
             let issuer = configuration.boundIssuer
-            return .success(
-                try role.identify(TokenClaims(payload: payload), issuer: issuer, now: now)
-            )
+            let claims = try TokenClaims(payload: payload)
+            // Bound to a key (RFC 7800) that nobody here asks for a proof of: worth nothing to a thief.
+            guard claims.document["cnf"] == nil else { return .failure(.reason("bound_to_a_key")) }
+            return .success(try role.identify(claims, issuer: issuer, now: now))
         } catch let error as JOSEError {
             return .failure(.reason(error.code))
         } catch let error as ClaimRefusal {
@@ -192,6 +203,13 @@ package struct JWTLogins: Sendable {
         } catch {
             return .failure(.reason("malformed"))
         }
+    }
+
+    /// Whether a `typ` is of what identifies its bearer (RFC 7519 §5.1, RFC 9068 §2.1), and not of a
+    /// logout, an event or a proof, which the same issuer signs with the same key.
+    private static func isAccessToken(_ type: String?) -> Bool {
+        guard let type = type?.lowercased() else { return true }
+        return ["jwt", "at+jwt", "application/jwt", "application/at+jwt"].contains(type)
     }
 
     /// Whether an unverified token is worth a question to the issuer: its own, and not expired.

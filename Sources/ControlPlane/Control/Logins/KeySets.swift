@@ -37,6 +37,8 @@ final class KeySets: Sendable {
             let now = surroundings.instant()
             let step = issuers.withLock { issuers in
                 Self.entry(path, version, in: &issuers)
+                // A request that was judged by what has been replaced has nothing to ask for.
+                guard issuers[path]?.version == version else { return KeySetState.Step.unavailable }
                 return issuers[path]?.state.ask(
                     keyID: keyID,
                     isPlausible: isPlausible,

@@ -127,13 +127,13 @@ extension ControlPlane {
         _ caller: Caller,
         _ body: () async throws(ControlError) -> Value
     ) async throws(ControlError) -> Value {
-        guard lookups.enter(caller.sourceAddress) else {
+        guard strangers.enter(caller.sourceAddress) else {
             throw .tooMany(
                 Complaint("login.too_many", "too many requests at once from this address"),
                 retryAfter: .seconds(1)
             )
         }
-        defer { lookups.leave(caller.sourceAddress) }
+        defer { strangers.leave(caller.sourceAddress) }
         return try await body()
     }
 }

@@ -100,8 +100,10 @@ package struct Cubbyholes: Sendable {
     /// The names in a folder, of folders with a slash; the top for an empty path.
     package func names(below path: String, by caller: Caller) async throws(ControlError) -> [String]
     {
-        let token = try Self.token(caller, path.isEmpty ? "-" : path)
         let prefix = path.isEmpty ? "" : path + "/"
+        guard !caller.isListDenied(of: "cubbyhole/\(prefix)") else { throw Self.denied }
+        if !path.isEmpty { try Secrets.check(path: path) }
+        guard let token = caller.accessor else { throw Tokens.unknown }
         let paths = try await control.read { database in
             try await CubbyholeRepository.paths(of: token, in: database)
         }
@@ -119,11 +121,13 @@ package struct Cubbyholes: Sendable {
         try Secrets.check(path: path)
         guard let accessor = caller.accessor else { throw Tokens.unknown }
         // Every token has one, unless a policy of it says otherwise.
-        guard !caller.isDenied(on: "cubbyhole/\(path)") else {
-            throw .forbidden(Complaint("access.denied", "permission denied"))
-        }
+        guard !caller.isDenied(on: "cubbyhole/\(path)") else { throw denied }
         return accessor
     }
+
+    private static let denied = ControlError.forbidden(
+        Complaint("access.denied", "permission denied")
+    )
 
     private static func place(_ token: UUIDv7, _ path: String, _ version: Int64) -> SealedPlace {
         SealedPlace(

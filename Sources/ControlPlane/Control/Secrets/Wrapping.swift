@@ -42,6 +42,26 @@ package struct Wrapping: Sendable {
 
     init(_ control: ControlPlane) { self.control = control }
 
+    /// Refuses where no more answers may wait: before something is made that would not be given.
+    package func checkRoom(path: String, for caller: Caller) async throws(ControlError) {
+        let owner = Self.owner(path, caller)
+        let waiting = try await control.read { database in
+            try await WrappedAnswerRepository.waitingCount(of: owner, in: database)
+        }
+        guard waiting < Self.waitingMax else { throw Self.tooMany }
+    }
+
+    /// Whose answers are counted together; those of logins, which nobody has asked for by a token yet,
+    /// by their path: whoever fills one is let in there.
+    private static func owner(_ path: String, _ caller: Caller) -> String {
+        caller.accessor == nil ? path : caller.principal
+    }
+
+    private static let tooMany = ControlError.tooMany(
+        Complaint("wrapping.too_many", "too many wrapped answers wait to be opened"),
+        retryAfter: .seconds(60)
+    )
+
     /// Seals an answer and gives what opens it.
     package func wrap(
         _ answer: Document,
@@ -62,7 +82,7 @@ package struct Wrapping: Sendable {
             lifetimeSeconds: max(1, lifetime.components.seconds),
             path: path,
             wrappedAccessor: answer["auth"]?["accessor"]?.text ?? "",
-            by: caller
+            of: Self.owner(path, caller)
         )
         return try await control.act(
             caller,
@@ -70,15 +90,10 @@ package struct Wrapping: Sendable {
             resource: "wrapping/\(made.id)"
         ) { act in
             let waiting = try await WrappedAnswerRepository.waitingCount(
-                of: caller.principal,
+                of: made.owner,
                 in: act.database
             )
-            guard waiting < Self.waitingMax else {
-                throw ControlError.tooMany(
-                    Complaint("wrapping.too_many", "too many wrapped answers wait to be opened"),
-                    retryAfter: .seconds(60)
-                )
-            }
+            guard waiting < Self.waitingMax else { throw Self.tooMany }
             act.describe(["path": .string(path), "ttl": .number(made.lifetimeSeconds)])
             return try await insert(made, act)
         }
@@ -108,7 +123,7 @@ package struct Wrapping: Sendable {
                 lifetimeSeconds: opened.row.lifetimeSeconds,
                 path: opened.row.creationPath,
                 wrappedAccessor: opened.row.wrappedAccessor,
-                by: caller
+                of: opened.row.createdBy
             )
             return try await insert(made, act)
         }
@@ -191,7 +206,10 @@ package struct Wrapping: Sendable {
             act.concern("wrapping/\(row.id)")
             act.describe(["path": .string(row.creationPath)])
             guard let sealed = row.sealed else {
-                // Somebody else has read what this token was to open, or its holder asks twice.
+                // Somebody else has read what this token was to open, or its holder asks twice; whoever
+                // goes on asking is counted.
+                guard control.loginRecords.mayRecord(caller.sourceAddress, now: control.now())
+                else { throw Self.unknown }
                 act.conclude(outcome: "refused", reason: "used_before")
                 return .refused
             }
@@ -227,7 +245,7 @@ package struct Wrapping: Sendable {
         let lifetimeSeconds: Int64
         let path: String
         let wrappedAccessor: String
-        let principal: String
+        let owner: String
     }
 
     private func make(
@@ -235,7 +253,7 @@ package struct Wrapping: Sendable {
         lifetimeSeconds: Int64,
         path: String,
         wrappedAccessor: String,
-        by caller: Caller
+        of owner: String
     ) throws(ControlError) -> Made {
         let id = control.makeID()
         let secret = control.surroundings.randomBytes(Self.secretByteCount)
@@ -253,7 +271,7 @@ package struct Wrapping: Sendable {
                 lifetimeSeconds: lifetimeSeconds,
                 path: path,
                 wrappedAccessor: wrappedAccessor,
-                principal: caller.principal
+                owner: owner
             )
         } catch {
             throw .faulted(Complaint("wrapping.seal", "the answer could not be sealed"))
@@ -268,7 +286,7 @@ package struct Wrapping: Sendable {
             creationPath: made.path,
             wrappedAccessor: made.wrappedAccessor,
             lifetimeSeconds: made.lifetimeSeconds,
-            createdBy: made.principal,
+            createdBy: made.owner,
             createdAt: Tokens.whole(act.at),
             expiresAt: Tokens.whole(act.at + .seconds(made.lifetimeSeconds))
         )

@@ -105,6 +105,16 @@ package enum AuthEntryRepository {
         ) == 1
     }
 
+    /// Removes whatever is below a path that ends in a slash.
+    package static func delete(
+        below prefix: String,
+        in transaction: PostgresTransaction
+    ) async throws(PostgresError) {
+        try await transaction.query(
+            "DELETE FROM turnpike.auth_entries WHERE starts_with(path, \(prefix))"
+        )
+    }
+
     /// The entries at these paths; those that do not exist are left out.
     package static func find(
         _ paths: [String],

@@ -234,25 +234,50 @@ package enum TokenRepository {
     /// The most tokens of a login that end in one commit.
     package static let loginTokensMax = 256
 
-    /// One page of the live tokens that a path made, after one, locked until the transaction ends.
+    /// Which tokens of logins end together.
+    package enum LoginTokens: Sendable {
+        case madeAt(path: String)
+        /// Those of workloads whose certificates are denied, and what they made.
+        case boundToDenied
+
+        fileprivate var condition: SQL {
+            switch self {
+            case .madeAt(let path): "traits ->> 'path' = \(path)"
+            case .boundToDenied:
+                """
+                traits ->> 'certificate' IN (
+                    SELECT login.traits ->> 'certificate' FROM turnpike.tokens login
+                    WHERE login.traits -> 'meta' ->> 'serial_number' IN (
+                        SELECT encode(serial, 'hex') FROM turnpike.certificates WHERE is_denied
+                    )
+                )
+                """
+            }
+        }
+    }
+
+    /// Some live tokens of logins after an accessor, locked until the transaction ends, and where to go
+    /// on; nil there once there are no more.
     package static func lockLive(
-        madeAt path: String,
+        _ selection: LoginTokens,
         after accessor: UUIDv7?,
         at now: Timestamp,
         guardedBy rowGuard: RowGuard,
         in transaction: PostgresTransaction
-    ) async throws(PostgresError) -> (tokens: [TokenRow], next: UUIDv7?) {
+    ) async throws(PostgresError) -> (tokens: [TokenRow], last: UUIDv7?) {
         let rows = try await transaction.query(
             """
             \(fragment: columns)
-            WHERE revoked_at IS NULL AND expires_at > \(now) AND traits ->> 'path' = \(path)
-            \(fragment: accessor.map { "AND accessor > \($0)" } ?? "")
+            WHERE revoked_at IS NULL AND expires_at > \(now) AND \(fragment: selection.condition)
+                AND (\(accessor)::uuid IS NULL OR accessor > \(accessor)::uuid)
             ORDER BY accessor LIMIT \(loginTokensMax) FOR UPDATE OF tokens
             """
         )
-        // Rows that count as absent must not look like the end.
-        let last: UUIDv7? =
-            rows.count == loginTokensMax ? try rows[rows.count - 1].decode("accessor") : nil
+        // Forged rows among them are no reason to stop.
+        var last: UUIDv7?
+        if rows.count == loginTokensMax {
+            for row in rows { last = try row.decode("accessor") }
+        }
         return (try authentic(rows, rowGuard), last)
     }
 

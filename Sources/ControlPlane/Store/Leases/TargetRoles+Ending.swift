@@ -149,6 +149,8 @@ extension TargetRoles {
             let script = SQLScript(fileBytes: Array(text.utf8))
         else { throw .protocolViolation("a statement cannot be filled") }
         try await transaction.run(script)
+        // The connection is used on by others: what the statements set for their session ends here.
+        try await transaction.batch(["RESET SESSION AUTHORIZATION", "RESET ROLE", "RESET ALL"])
     }
 
     /// Removes roles that own nothing.

@@ -251,6 +251,11 @@ package enum TargetRoles {
         return try await transaction.query("SELECT lo_create(0)::bigint").single().decode(at: 0)
     }
 
+    /// Whether a session still answers.
+    package static func goesOn(_ connection: PostgresConnection) async -> Bool {
+        (try? await connection.query("SELECT 1")) != nil
+    }
+
     /// Removes what `leaveSomething` made; whether it is the administrator's to remove says whether
     /// the heir got it.
     package static func removeLegacy(

@@ -12,13 +12,16 @@ package enum ResourceAliases {
             "tokens",
             [
                 "auth/token/create", "auth/token/create/*", "auth/token/create-orphan",
-                "auth/token/accessors/",
+                "auth/token/accessors/", "auth/token/accessors",
             ]
         ),
         ("tokens/*", ["auth/token/lookup-accessor", "auth/token/revoke-accessor"]),
     ]
 
-    private static let policyLists = ["policies", "sys/policies/acl/", "sys/policy", "sys/policy/"]
+    /// Paths of the list of all policies.
+    package static let policyLists = [
+        "policies", "sys/policies/acl/", "sys/policies/acl", "sys/policy", "sys/policy/",
+    ]
 
     /// The other paths of what a capability is wanted on.
     package static func of(_ path: String, for capability: Capability) -> [String] {

@@ -4,6 +4,8 @@ package import Wire
 package struct TokenGrant: Equatable, Sendable {
     /// The longest life that a login gives, whatever the role says.
     package static let lifetimeMax: Duration = .seconds(365 * 86_400)
+    /// How long a login's token can be renewed where neither role nor mount says.
+    package static let longestDefault: Duration = .seconds(32 * 86_400)
     /// What a login gives where the role says nothing.
     package static let lifetimeDefault: Duration = .seconds(3_600)
     package static let policiesMax = 32
@@ -62,6 +64,6 @@ package struct TokenGrant: Equatable, Sendable {
     /// The longest life of a token with all renewals.
     package var longest: Duration {
         let bounds = [maxSeconds, explicitMaxSeconds].filter { $0 > 0 }
-        return min(bounds.min().map { .seconds($0) } ?? Self.lifetimeMax, Self.lifetimeMax)
+        return min(bounds.min().map { .seconds($0) } ?? Self.longestDefault, Self.lifetimeMax)
     }
 }

@@ -5,8 +5,9 @@ package import Wire
 ///
 /// Anything that a server might take for a password in clear is refused.
 package struct SCRAMVerifier: Hashable, Sendable {
-    /// Rounds that cost a guesser enough, and a login not too much (RFC 7677 section 4).
-    package static let rounds = 4_096...1_000_000
+    /// Rounds that cost a guesser enough, and the target not too much (RFC 7677 section 4): PostgreSQL
+    /// tries every verifier that it is given on an empty password.
+    package static let rounds = 4_096...16_384
     package static let saltByteCounts = 16...64
     package static let textBytesMax = 256
     private static let scheme = "SCRAM-SHA-256"
@@ -21,8 +22,8 @@ package struct SCRAMVerifier: Hashable, Sendable {
             throw InvalidField(
                 "verifier",
                 .wrong(
-                    "must be SCRAM-SHA-256$<rounds>:<salt>$<StoredKey>:<ServerKey> with 4096 rounds"
-                        + " or more, a salt of 16 to 64 bytes and keys of 32, all in base64"
+                    "must be SCRAM-SHA-256$<rounds>:<salt>$<StoredKey>:<ServerKey> with 4096 to"
+                        + " 16384 rounds, a salt of 16 to 64 bytes and keys of 32, all in base64"
                 )
             )
         }

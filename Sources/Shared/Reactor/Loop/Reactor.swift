@@ -54,7 +54,10 @@ package final class Reactor: @unchecked Sendable {
     private var stopRequested = false
     private let events: UnsafeMutablePointer<clinux_event>
     /// Who gives way: those who have begun already, and the others.
-    var patients = (begun: PatientQueue(), fresh: PatientQueue())
+    var patients = (
+        begun: PatientQueue<CheckedContinuation<Void, Never>>(),
+        fresh: PatientQueue<CheckedContinuation<Void, Never>>()
+    )
     /// Events at the front of `events` that the last turn had no time for.
     private var eventsLeft = 0
     var scratches = ScratchBuffers()

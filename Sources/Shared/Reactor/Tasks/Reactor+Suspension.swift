@@ -103,25 +103,35 @@ extension Reactor {
     }
 }
 
-/// Tasks that wait for their turn, in their order.
-struct PatientQueue {
-    private var waiting: [CheckedContinuation<Void, Never>] = []
+/// Those who wait for their turn, in their order.
+struct PatientQueue<Patient> {
+    private var waiting: [Patient] = []
     private var done = 0
 
     var isEmpty: Bool { done == waiting.count }
 
     var count: Int { waiting.count - done }
 
-    mutating func append(_ continuation: CheckedContinuation<Void, Never>) {
-        waiting.append(continuation)
+    /// With those whose turn has been.
+    var keptCount: Int { waiting.count }
+
+    /// Places that are kept of those who had their turn, at most so many more than wait.
+    private var passedMax: Int { 256 }
+
+    mutating func append(_ patient: Patient) {
+        waiting.append(patient)
     }
 
-    mutating func next() -> CheckedContinuation<Void, Never>? {
+    mutating func next() -> Patient? {
         guard done < waiting.count else { return nil }
         defer {
             done += 1
             if done == waiting.count {
                 waiting = []
+                done = 0
+            } else if done > passedMax, done * 2 > waiting.count {
+                // A queue that is never empty would keep everybody for ever.
+                waiting.removeFirst(done)
                 done = 0
             }
         }
