@@ -33,18 +33,19 @@ package struct JWTLogins: Sendable {
             below: found,
             .jwtConfiguration,
             configuration.document,
-            by: caller
-        ) { act in
-            // Whoever says which tokens are believed gives what every role of the mount gives.
-            let roles = try await AuthEntryRepository.list(
-                below: "auth/\(mount)/role/",
-                kind: .jwtRole,
-                guardedBy: control.rowGuard,
-                in: act.database
-            )
-            let names = Set(roles.flatMap { JWTRole($0.document)?.grant.policies ?? [] })
-            try await control.tokens.checkGrant(known: names.sorted(), by: caller, act)
-        }
+            by: caller,
+            more: { act in
+                // Whoever says which tokens are believed gives what every role of the mount gives.
+                let roles = try await AuthEntryRepository.list(
+                    below: "auth/\(mount)/role/",
+                    kind: .jwtRole,
+                    guardedBy: control.rowGuard,
+                    in: act.database
+                )
+                let names = Set(roles.flatMap { JWTRole($0.document)?.grant.policies ?? [] })
+                try await control.tokens.checkGrant(known: names.sorted(), by: caller, act)
+            }
+        )
     }
 
     private func check(_ configuration: JWTConfiguration) async throws(ControlError) {
