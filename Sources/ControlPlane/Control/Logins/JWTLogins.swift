@@ -35,15 +35,7 @@ package struct JWTLogins: Sendable {
             configuration.document,
             by: caller,
             more: { act in
-                // Whoever says which tokens are believed gives what every role of the mount gives.
-                let roles = try await AuthEntryRepository.list(
-                    below: "auth/\(mount)/role/",
-                    kind: .jwtRole,
-                    guardedBy: control.rowGuard,
-                    in: act.database
-                )
-                let names = Set(roles.flatMap { JWTRole($0.document)?.grant.policies ?? [] })
-                try await control.tokens.checkGrant(known: names.sorted(), by: caller, act)
+                try await control.authMounts.checkRoles(of: mount, by: caller, act)
             }
         )
     }

@@ -58,7 +58,10 @@ package struct KubernetesLogins: Sendable {
             below: found,
             .kubernetesConfiguration,
             configuration.document,
-            by: caller
+            by: caller,
+            more: { act in
+                try await control.authMounts.checkRoles(of: mount, by: caller, act)
+            }
         )
     }
 
@@ -96,7 +99,12 @@ package struct KubernetesLogins: Sendable {
         _ caller: Caller
     ) async throws(ControlError) -> GrantedToken {
         let found = try await control.authMounts.require(mount, .kubernetes)
-        guard let configuration = try await configuration(mount) else {
+        let configured = try await control.authMounts.entry(
+            Self.path(mount),
+            .kubernetesConfiguration
+        )
+        guard let configured, let configuration = KubernetesConfiguration(configured.document)
+        else {
             throw await control.refuseLogin("not_configured", caller, at: "auth/\(mount)")
         }
         let path = KubernetesRole.path(name, at: mount)
@@ -121,16 +129,15 @@ package struct KubernetesLogins: Sendable {
         }
         metadata["role"] = name
         let account = metadata["service_account_name"] ?? ""
-        return try await control.tokens.grant(
-            Tokens.Login(
-                mount: found,
-                role: row,
-                grant: role.grant,
-                displayName: "\(mount)-\(metadata["service_account_namespace"] ?? "")-\(account)",
-                metadata: metadata
-            ),
-            by: caller
+        var login = Tokens.Login(
+            mount: found,
+            role: row,
+            grant: role.grant,
+            displayName: "\(mount)-\(metadata["service_account_namespace"] ?? "")-\(account)",
+            metadata: metadata
         )
+        login.configuration = configured
+        return try await control.tokens.grant(login, by: caller)
     }
 
     private struct Refusal: Error {
