@@ -1,6 +1,7 @@
 import API
 import Control
 import HTTP
+import Postgres
 import Support
 import Testing
 import Wire
@@ -391,6 +392,50 @@ import Wire
                 token: holder
             )
             #expect(prefix.status == 403)
+        }
+    }
+
+    @Test func whoIsDeniedIsDeniedTheirOwn() async throws {
+        try await APIFixture.with { api in
+            _ = try await prepare(api)
+            let policy = #"""
+                {"paths":{"database/creds/reader":["read"],"sys/leases/renew":["deny"]}}
+                """#
+            _ = try await api.send(
+                .put,
+                "/v1/policies/once",
+                token: api.admin,
+                body: policy
+            )
+            let token = try await api.token(policies: ["once"])
+            let given = try await get(api, "database/creds/reader", token: token)
+            let id = try #require(given.body["lease_id"]?.text)
+            let body = #"{"lease_id":"\#(id)"}"#
+            #expect(try await post(api, "sys/leases/renew", body, token: token).status == 403)
+            #expect(try await post(api, "sys/leases/lookup", body, token: token).status == 200)
+        }
+    }
+
+    @Test func whatATokenLeasedEndsWithItsLastUse() async throws {
+        try await APIFixture.with { api in
+            _ = try await prepare(api)
+            let made = try await post(
+                api,
+                "auth/token/create",
+                #"{"policies":["admin"],"num_uses":2}"#
+            )
+            let token = try #require(made.body["auth"]?["client_token"]?.text)
+            let given = try await get(api, "database/creds/reader", token: token)
+            let id = try #require(given.body["lease_id"]?.text)
+            // The last use leases nothing, since it would end at once.
+            let last = try await get(api, "database/creds/reader", token: token)
+            #expect(last.status == 400, "\(last.body)")
+            let connection = try await api.database.connect()
+            let states: String = try await connection.query(
+                "SELECT string_agg(state, ',') FROM turnpike.leases"
+            ).single().decode(at: 0)
+            #expect(states != "active", "\(id)")
+            await connection.close()
         }
     }
 }

@@ -69,6 +69,18 @@ import Wire
         }
     }
 
+    @Test func oneRequestIsAnsweredSoOftenAndNoMore() async throws {
+        try await LeaseFixture.with { fixture in
+            var refused: ControlError?
+            for _ in 0...Leases.repetitionsMax + 1 where refused == nil {
+                refused = await refusal { try await fixture.issue(key: "again") }
+            }
+            #expect(refused?.code == "lease.too_many")
+            let open: Int = try await fixture.openCount()
+            #expect(open == 1)
+        }
+    }
+
     @Test func passwordIsKeptNowhere() async throws {
         try await LeaseFixture.with { fixture in
             let credential = try await fixture.issue()
