@@ -180,8 +180,8 @@ let judged: [Target] = [
     .executableTarget(
         name: "turnpike-bench",
         dependencies: [
-            "Control", "DataPlane", "Transport", "Snapshot", "TLS", "HTTP", "Crypto", "Reactor",
-            "Mesh", "Wire",
+            "Control", "Store", "Postgres", "Observability", "DataPlane", "Transport", "Snapshot",
+            "TLS", "HTTP", "Crypto", "Reactor", "Mesh", "Wire",
         ],
         path: "Tests/Bench",
         swiftSettings: language

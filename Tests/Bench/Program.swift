@@ -8,6 +8,8 @@ import Wire
 /// - `reads ADDRESS AUTHORITY TOKEN-FILE PATH CONNECTIONS SECONDS`: one GET over and over.
 /// - `enrol ADDRESS AUTHORITY TOKEN-FILE STATE PREFIX FIRST COUNT PLACEMENT`: agents, for real.
 /// - `fleet ADDRESS STATE`: their streams; orders on standard input, answers on standard output.
+/// - `issue ADDRESS AUTHORITY TOKENS-FILE BODY CONNECTIONS COUNT`: leases, for real.
+/// - `seed DATABASE-DIRECTORY KEK-FILE TRUST-DOMAIN PROFILE COUNT`: rows of leases.
 /// - `origin ADDRESS`: what stands behind the proxies of the data plane.
 /// - `load ADDRESS MODE CONNECTIONS SECONDS RATE`: what a local program sends through them.
 ///
@@ -43,6 +45,22 @@ enum Program {
                 say(try await run.perform(prefix: arguments[5], numbers: numbers))
             case ("fleet", 3):
                 try await Fleet(address: arguments[1], stateFile: arguments[2]).obey()
+            case ("issue", 7):
+                let load = IssueLoad(
+                    site: try Site(address: arguments[1], authorityFile: arguments[2]),
+                    tokens: try text(ofFile: arguments[3]).split(separator: "\n").map(String.init),
+                    leasesPerToken: 100,
+                    body: Array(arguments[4].utf8),
+                    connectionCount: try count(arguments[5])
+                )
+                say(try await load.measure(count: try count(arguments[6])))
+            case ("seed", 6):
+                let seeding = LeaseSeeding(
+                    databaseDirectory: arguments[1],
+                    keyFile: arguments[2],
+                    trustDomain: arguments[3]
+                )
+                say(try await seeding.perform(arguments[4], count: try count(arguments[5])))
             case ("origin", 2): try await Origin.serve(on: try address(arguments[1]))
             case ("load", 6):
                 guard let mode = RelayLoad.Mode(rawValue: arguments[2]) else {
@@ -57,7 +75,7 @@ enum Program {
                 )
                 try await load.measure()
             default:
-                complain("usage: leaves|reads|enrol|fleet|origin|load, see Program.swift")
+                complain("usage: leaves|reads|enrol|fleet|issue|seed|origin|load, see Program.swift")
                 exit(2)
             }
         } catch {
@@ -87,8 +105,8 @@ enum Program {
     }
 
     private static func count(_ text: String) throws -> Int {
-        guard let number = Int(text), (0...100_000).contains(number) else {
-            throw BenchError("'\(text)' is no count from 0 to 100,000")
+        guard let number = Int(text), (0...1_000_000).contains(number) else {
+            throw BenchError("'\(text)' is no count from 0 to 1,000,000")
         }
         return number
     }

@@ -12,6 +12,7 @@ import time
 
 import control
 import dataplane
+import leases
 import report
 from measuring import Failure, say
 
@@ -22,7 +23,8 @@ def main():
     parser.add_argument("--envoy", default="", help=argparse.SUPPRESS)
     parser.add_argument("--quick", action="store_true", help="one short round of each; writes nothing")
     parser.add_argument("--check", action="store_true", help="a small run that writes nothing")
-    parser.add_argument("--only", default="", help="leaves, reads, push, cold, data, idle")
+    parser.add_argument("--only", default="", help="leaves, reads, push, cold, data, idle, leases, or one of"
+                        " issue, secrets, drain, probe, ends, passwordless")
     parser.add_argument("--rounds", type=int, default=0, help="instead of five")
     parser.add_argument("--agents", default="", help="sizes of the fleet, 1000,10000 if absent")
     parser.add_argument("--json", default="bench.json", help="where the figures go")
@@ -78,8 +80,12 @@ def measurements(options, work):
     ]
     data = dataplane.DataPlane(options, work)
     every += [("cold", plane.cold), ("data", data.rounds), ("idle", data.many_idle)]
-    for name, rounds in every:
-        if not wished or name in wished:
+    held = leases.Leases(plane, options, work)
+    of_leases = [("issue", held.issue), ("secrets", held.secrets), ("drain", held.drain),
+                 ("probe", held.probe), ("ends", held.ends), ("passwordless", held.passwordless)]
+    for name, rounds in every + of_leases:
+        parts = {name, "leases"} if (name, rounds) in of_leases else {name}
+        if not wished or parts & set(wished):
             yield name, rounds
 
 

@@ -250,12 +250,18 @@ class ControlPlane:
                  "action": "allow"},
             ])
             path = "/v1/intentions/default/db/default/web"
-            with open(os.path.join(self.work, "select.sql"), "w") as file:
-                file.write(SELECT)
+            select = self.write_select()
             for _ in range(self.options.rounds):
-                yield self.read_round(server, path, seconds)
+                yield self.read_round(server, path, seconds, select)
 
-    def read_round(self, server, path, seconds):
+    def write_select(self):
+        """The file with what pgbench selects."""
+        path = os.path.join(self.work, "select.sql")
+        with open(path, "w") as file:
+            file.write(SELECT)
+        return path
+
+    def read_round(self, server, path, seconds, select):
         before = processor_seconds([server.process.pid]), processor_seconds(
             server.database_processes()
         )
@@ -270,7 +276,7 @@ class ControlPlane:
         times = os.times()
         answer = server.database_command(
             "pgbench", "-n", "-M", "prepared", "-c", "1", "-T", str(seconds),
-            "-f", os.path.join(self.work, "select.sql"),
+            "-f", select,
         ).stdout
         count = int(re.search(r"actually processed: (\d+)", answer)[1])
         later = os.times()

@@ -40,6 +40,13 @@ package enum MetricNames {
         help: "From the moment the access of a lease had to end to the moment it had ended."
     )
 
+    /// How long it took to find out which targets have leases that are due.
+    package static let leaseProbe = MetricDefinition(
+        "turnpike_lease_probe_seconds",
+        .histogram(buckets: [0.001, 0.005, 0.025, 0.05, 0.1, 0.25, 1, 5]),
+        help: "How long a look for leases that are due took; both kinds of work look."
+    )
+
     /// Leases that are open.
     package static let leasesOpen = MetricDefinition(
         "turnpike_leases_open",

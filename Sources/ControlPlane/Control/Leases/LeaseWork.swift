@@ -10,8 +10,8 @@ package struct LeaseWork: Sendable {
     /// Leases that are taken at a time.
     private static let accessBatch = 500
     private static let cleanupBatch = 100
-    /// Rounds on one target before others have a turn.
-    private static let roundsMax = 20
+    /// Rounds on one target before its errand ends; others have errands of their own.
+    private static let roundsMax = 200
     /// Targets that are worked on at a time.
     private static let targetsAtOnce = 8
     /// Errands that are under way at a time; one that hangs takes up one of them.
@@ -81,10 +81,14 @@ package struct LeaseWork: Sendable {
     private func dueTargets(
         for stage: LeaseWorkRepository.Stage
     ) async throws(ControlError) -> [TargetName] {
-        let parked = desk.parked(now: control.surroundings.instant())
-        return try await control.read { database in
+        let began = control.surroundings.instant()
+        let parked = desk.parked(now: began)
+        let targets = try await control.read { database in
             try await LeaseWorkRepository.dueTargets(for: stage, except: parked, in: database)
         }
+        let took = began.duration(to: control.surroundings.instant())
+        control.metrics.histogram(MetricNames.leaseProbe).observe(took / .seconds(1))
+        return targets
     }
 
     private func run(_ errand: Errand) async {
