@@ -15,7 +15,7 @@ import time
 
 from control import quantile
 from dataplane import free_port
-from measuring import Failure, say
+from measuring import Failure, children_of, processor_seconds, say
 
 
 def verifier():
@@ -121,6 +121,11 @@ class Target:
         return self.run("pgbench", "-h", self.directory, "-p", str(self.port), "-U", "postgres",
                         *arguments, "postgres")
 
+    def processes(self):
+        with open(self.directory + "/data/postmaster.pid") as file:
+            postmaster = int(file.readline())
+        return [postmaster, *children_of(postmaster)]
+
     def stop(self):
         with contextlib.suppress(Failure):
             self.run("pg_ctl", "-D", self.directory + "/data", "-w", "-s", "-m", "immediate", "stop")
@@ -190,14 +195,23 @@ class Leases:
                 tokens = self.tokens(server, count // LEASES_PER_TOKEN + 1)
                 own = rate(target.pgbench("-c", str(connections), "-t", str(count // connections),
                                           script=script))
+                costs = [[server.process.pid], server.database_processes(), target.processes()]
+                before = [processor_seconds(pids) for pids in costs]
                 done = self.plane.run_bench(
                     "issue", f"127.0.0.1:{server.api}", server.authority, tokens, body, connections,
                     count)
                 ours = done["count"] / done["seconds"]
+                costs[1:] = server.database_processes(), target.processes()
+                spent = [(processor_seconds(pids) - earlier) * 1e6 / done["count"]
+                         for pids, earlier in zip(costs, before)]
+                say("issue: CPU-us for each: server {:.0f}, database {:.0f}, target {:.0f}".format(
+                    *spent))
                 say(f"issue: {ours:,.0f}/s beside {own:,.0f} CREATE ROLE/s: {ours / own:.2f}"
                     f" (p50 {done['p50_ms']:.1f} ms, p99 {done['p99_ms']:.1f} ms)")
                 yield {"issue_per_s": ours, "create_role_per_s": own, "issue_ratio": ours / own,
-                       "issue_p50_ms": done["p50_ms"], "issue_p99_ms": done["p99_ms"]}
+                       "issue_p50_ms": done["p50_ms"], "issue_p99_ms": done["p99_ms"],
+                       "issue_server_us": spent[0], "issue_database_us": spent[1],
+                       "issue_target_us": spent[2]}
 
     # Key-value reads
 

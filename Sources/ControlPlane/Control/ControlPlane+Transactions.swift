@@ -36,6 +36,17 @@ extension ControlPlane {
         }
     }
 
+    /// Does several acts that are audited and no configuration, with one commit.
+    ///
+    /// The body may run more than once, so it must have no effect outside of the transaction.
+    func actTogether<Value>(
+        _ body: (SharedTransaction) async throws -> Value
+    ) async throws(ControlError) -> Value {
+        try await settled { () throws(SpineFailure) in
+            try await spine.actTogether(body)
+        }
+    }
+
     /// Reads one consistent state.
     package func read<Value>(
         _ body: (PostgresTransaction) async throws -> Value

@@ -68,7 +68,8 @@ package final class ControlPlane: Sendable {
                 settings.leases,
                 on: spine.pool.reactor,
                 random: surroundings.fraction
-            )
+            ),
+            on: spine.pool.reactor
         )
     }
 

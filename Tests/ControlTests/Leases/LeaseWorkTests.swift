@@ -89,14 +89,14 @@ import Wire
                 isAwaited: false,
                 by: fixture.admin
             )
-            let isActive = try await fixture.control.write { database in
+            let activated = try await fixture.control.write { database in
                 try await LeaseRepository.activate(
-                    lease.id,
+                    [lease.id],
                     at: lease.createdAt,
                     in: database
                 )
             }
-            #expect(isActive == false)
+            #expect(activated.isEmpty)
         }
     }
 

@@ -1,4 +1,5 @@
 import Mesh
+import Reactor
 import Synchronization
 package import Wire
 
@@ -9,16 +10,21 @@ package final class LeaseDesk: Sendable {
     /// The name of this process in claims: that of another start of the same replica is another.
     package let worker: UUIDv7
     let sessions: TargetSessions
+    /// Requests for leases that are committed together, and their activations.
+    let wishes: LeaseIntents.Wishes
+    let activations: LeaseIntents.Activations
 
     private let breakers = Mutex<[TargetName: TargetBreaker]>([:])
     private let busy = Mutex<Set<LeaseWork.Errand>>([])
     /// Up to when tokens that expired were looked for, by the database's clock; nil for never.
     private let tokensSeen = Mutex<Timestamp?>(nil)
 
-    init(settings: LeaseSettings, worker: UUIDv7, sessions: TargetSessions) {
+    init(settings: LeaseSettings, worker: UUIDv7, sessions: TargetSessions, on reactor: Reactor) {
         self.settings = settings
         self.worker = worker
         self.sessions = sessions
+        wishes = LeaseIntents.Wishes(on: reactor, requestsMax: LeaseIntents.roundMax)
+        activations = LeaseIntents.Activations(on: reactor, requestsMax: LeaseIntents.roundMax)
     }
 
     /// Whether an errand may be begun now: it is not under way, and there are less than `most`.

@@ -116,7 +116,20 @@ package struct Leases: Sendable {
                 )
             )
         }
-        switch try await intend(request, profile, target, by: caller) {
+        let wish = LeaseIntents.Wish(
+            request: request,
+            profile: profile,
+            targetVersion: target.version,
+            caller: caller,
+            id: control.makeID(),
+            term: LeaseTerm.issued(
+                asked: request.ttl,
+                default: profile.defaultTTL,
+                under: [LeaseTerm.Bound("the profile \(profile.name)", profile.maxTTL)],
+                random: control.surroundings.fraction()
+            )
+        )
+        switch try await LeaseIntents(control).commit(wish) {
         case .again(let lease): return try await repassword(lease, secret, on: target, by: caller)
         case .new(let lease, let term):
             try await make(lease, secret, on: target)
@@ -193,153 +206,6 @@ package struct Leases: Sendable {
         return (profile, target)
     }
 
-    private enum Intent {
-        case new(LeaseRow, LeaseTerm)
-        /// The same request was answered before, or was about to be.
-        case again(LeaseRow)
-    }
-
-    private func intend(
-        _ request: LeaseRequest,
-        _ profile: LeaseProfile,
-        _ target: TargetRow,
-        by caller: Caller
-    ) async throws(ControlError) -> Intent {
-        let id = control.makeID()
-        let name = LeaseID(profile: profile.name, id: id)
-        let term = LeaseTerm.issued(
-            asked: request.ttl,
-            default: profile.defaultTTL,
-            under: [LeaseTerm.Bound("the profile \(profile.name)", profile.maxTTL)],
-            random: control.surroundings.fraction()
-        )
-        return try await control.act(
-            caller,
-            action: "lease.create",
-            resource: name.description
-        ) { act in
-            // A revocation of the token that is under way waits for this, or is seen here.
-            let holder = try await control.tokens.checkLives(caller, act, isLasting: true)
-            try await LeaseRepository.lock(holder: holder, in: act.database)
-            if let key = request.idempotencyKey {
-                let known = try await LeaseRepository.find(
-                    principal: caller.principal,
-                    idempotencyKey: key,
-                    guardedBy: control.rowGuard,
-                    in: act.database
-                )
-                if let known {
-                    act.concern(known.name.description)
-                    act.conclude(outcome: "unchanged")
-                    try Self.checkRepetition(known, of: request)
-                    return .again(known)
-                }
-            }
-            // From here on nobody else asks for a lease on this target before we have committed.
-            let current = try await TargetRepository.find(
-                profile.target,
-                hold: .counted,
-                guardedBy: control.rowGuard,
-                in: act.database
-            )
-            guard let current, current.version == target.version else {
-                throw ControlError.conflict(
-                    Complaint("target.changed", "the target was changed meanwhile: ask again")
-                )
-            }
-            let counts = try await LeaseRepository.openCounts(
-                holder: holder,
-                profile: profile.name,
-                target: profile.target,
-                in: act.database
-            )
-            // What was tightened or removed meanwhile is not given any more.
-            let standing = try await ProfileRepository.find(
-                profile.name,
-                guardedBy: control.rowGuard,
-                in: act.database
-            )
-            guard standing?.profile == profile else {
-                throw ControlError.conflict(
-                    Complaint("profile.changed", "the profile was changed meanwhile: ask again")
-                )
-            }
-            try checkQuotas(counts, profile, current)
-            let lease = LeaseRow(
-                id: id,
-                plan: profile,
-                principal: caller.principal,
-                token: caller.accessor,
-                sourceAddress: caller.sourceAddress,
-                idempotencyKey: request.idempotencyKey,
-                createdAt: act.at,
-                createBefore: act.at + control.leaseDesk.settings.createWithin,
-                expiresAt: act.at + term.duration,
-                maxExpiresAt: act.at + term.most
-            )
-            try await LeaseRepository.insert(
-                lease,
-                holder: holder,
-                guardedBy: control.rowGuard,
-                in: act.database
-            )
-            act.describe([
-                "profile": .string(profile.name.text), "target": .string(profile.target.text),
-                "ttl": .string(DurationText.format(term.duration)),
-                "role": .string(LeasedRole.name(of: id)),
-            ])
-            return .new(lease, term)
-        }
-    }
-
-    private static func checkRepetition(
-        _ known: LeaseRow,
-        of request: LeaseRequest
-    ) throws(ControlError) {
-        guard known.plan.name == request.profile else {
-            throw .conflict(
-                Complaint(
-                    "lease.other_request",
-                    "this key named a request for the profile \(known.plan.name): use another key"
-                )
-            )
-        }
-        guard known.state == .active, known.isAuthentic else {
-            throw .conflict(
-                Complaint(
-                    "lease.in_progress",
-                    "the same request is being answered, or its first answer is being taken back:"
-                        + " try again in a minute"
-                )
-            )
-        }
-    }
-
-    private func checkQuotas(
-        _ counts: LeaseRepository.OpenCounts,
-        _ profile: LeaseProfile,
-        _ target: TargetRow
-    ) throws(ControlError) {
-        let bounds = [
-            (
-                "this token, with those above and below it,", counts.ofHolder,
-                control.leaseDesk.settings.principalMax
-            ),
-            ("the profile \(profile.name)", counts.ofProfile, profile.leasesMax),
-            ("the target \(profile.target)", counts.ofTarget, target.target.leasesMax),
-        ]
-        for (holder, count, most) in bounds where count >= most {
-            throw .tooMany(
-                Complaint(
-                    "lease.too_many",
-                    "\(holder) has \(count) open leases and may have \(most): revoke some, or wait"
-                        + " until they end"
-                ),
-                retryAfter: .seconds(10)
-            )
-        }
-    }
-
     /// Makes the role, or gives the lease up where that is certain not to have happened.
     private func make(
         _ lease: LeaseRow,
@@ -389,23 +255,7 @@ package struct Leases: Sendable {
         by caller: Caller
     ) async throws(ControlError) -> IssuedRole {
         var lease = lease
-        let (isActive, now) = try await control.act(
-            caller,
-            action: "lease.issue",
-            resource: lease.name.description
-        ) { act in
-            let isActive = try await LeaseRepository.activate(
-                lease.id,
-                at: act.at,
-                in: act.database
-            )
-            if !isActive { act.conclude(outcome: "refused", reason: "given_up") }
-            act.describe([
-                "principal": .string(lease.principal),
-                "expires_at": .timestamp(lease.expiresAt),
-            ])
-            return (isActive, act.at)
-        }
+        let (isActive, now) = try await LeaseIntents(control).activate(lease, by: caller)
         guard isActive else {
             // It was revoked while its role was made, or took too long: nobody gets the password.
             let ending = RoleEnding(control: control, row: target)

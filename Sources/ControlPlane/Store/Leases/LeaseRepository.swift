@@ -13,57 +13,6 @@ package enum LeaseRepository {
         revoke_requested_at, revoke_reason, access_ended_at, cleaned_at, attempts, last_error, mac
         """
 
-    /// How many leases are open of each kind that has a bound.
-    package struct OpenCounts: Equatable, Sendable {
-        package let ofHolder: Int
-        package let ofProfile: Int
-        package let ofTarget: Int
-    }
-
-    /// Lets one holder ask for one lease after the other.
-    package static func lock(
-        holder: String,
-        in transaction: PostgresTransaction
-    ) async throws(PostgresError) {
-        try await transaction.query(
-            """
-            INSERT INTO turnpike.lease_principals (principal, asked_at)
-            VALUES (\(holder), clock_timestamp())
-            ON CONFLICT (principal) DO UPDATE SET asked_at = excluded.asked_at
-            """
-        )
-    }
-
-    /// Counts what is open.
-    ///
-    /// Whoever calls this holds the holder and the target, and counts the profile under its own lock,
-    /// so that nobody else comes to the same count.
-    package static func openCounts(
-        holder: String,
-        profile: ProfileName,
-        target: TargetName,
-        in transaction: PostgresTransaction
-    ) async throws(PostgresError) -> OpenCounts {
-        let answers = try await transaction.batch([
-            "SELECT FROM turnpike.lease_profiles WHERE name = \(profile.text) FOR NO KEY UPDATE",
-            """
-            SELECT
-                (SELECT count(*) FROM turnpike.leases WHERE holder = \(holder)
-                    AND state IN ('creating', 'active', 'revoking')) AS of_holder,
-                (SELECT count(*) FROM turnpike.leases WHERE profile = \(profile.text)
-                    AND state IN ('creating', 'active', 'revoking')) AS of_profile,
-                (SELECT count(*) FROM turnpike.leases WHERE target = \(target.text)
-                    AND state IN ('creating', 'active', 'revoking')) AS of_target
-            """,
-        ])
-        guard let row = try answers.last?.single() else { throw .unexpectedRowCount(0) }
-        return OpenCounts(
-            ofHolder: try row.decode("of_holder"),
-            ofProfile: try row.decode("of_profile"),
-            ofTarget: try row.decode("of_target")
-        )
-    }
-
     /// How many leases of a target are open.
     package static func openCount(
         on target: TargetName,
@@ -75,33 +24,6 @@ package enum LeaseRepository {
             WHERE target = \(target.text) AND state IN ('creating', 'active', 'revoking')
             """
         ).single().decode(at: 0)
-    }
-
-    /// Stores the intent; nothing has happened on the target yet.
-    ///
-    /// `holder` is whose bound it counts for; nil for the principal's own.
-    package static func insert(
-        _ lease: LeaseRow,
-        holder: String? = nil,
-        guardedBy rowGuard: RowGuard,
-        in transaction: PostgresTransaction
-    ) async throws(PostgresError) {
-        let plan = JSONText(String(decoding: JSON.canonical(lease.plan.document), as: UTF8.self))
-        try await transaction.query(
-            """
-            INSERT INTO turnpike.leases (
-                id, profile, target, plan, principal, token, source_address, idempotency_key,
-                state, generation, created_at, create_before, expires_at, max_expires_at,
-                next_attempt_at, holder, mac
-            ) VALUES (
-                \(lease.id), \(lease.plan.name.text), \(lease.plan.target.text), \(plan),
-                \(lease.principal), \(lease.token), \(lease.sourceAddress),
-                \(lease.idempotencyKey), \(lease.state), \(lease.generation), \(lease.createdAt),
-                \(lease.createBefore), \(lease.expiresAt), \(lease.maxExpiresAt),
-                \(lease.createBefore), \(holder ?? lease.principal), \(rowGuard.tag(lease.content))
-            )
-            """
-        )
     }
 
     /// One lease.
@@ -154,22 +76,6 @@ package enum LeaseRepository {
         var leases: [LeaseRow] = []
         for row in rows.prefix(limit) { leases.append(try LeaseRow(row, rowGuard)) }
         return Page(items: leases, next: rows.count > limit ? leases.last?.id.description : nil)
-    }
-
-    /// Says that the credential may be handed out; false if the lease was given up meanwhile.
-    package static func activate(
-        _ id: UUIDv7,
-        at now: Timestamp,
-        in transaction: PostgresTransaction
-    ) async throws(PostgresError) -> Bool {
-        try await transaction.execute(
-            """
-            UPDATE turnpike.leases
-            SET state = 'active', issued_at = \(now), next_attempt_at = expires_at
-            WHERE id = \(id) AND state = 'creating' AND revoke_requested_at IS NULL
-            AND create_before > clock_timestamp() AND expires_at > clock_timestamp()
-            """
-        ) == 1
     }
 
     /// Gives a new password's number to a lease that lives; nil if it does not.

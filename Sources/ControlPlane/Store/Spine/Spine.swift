@@ -96,22 +96,53 @@ package struct Spine: Sendable {
     ) async throws(SpineFailure) -> Value {
         try await pool.withTransaction(isolation: .readCommitted) {
             database throws(SpineFailure) in
-            let at: Timestamp = try await Self.storage { () throws(PostgresError) in
-                try await database.query("SELECT clock_timestamp()").single().decode(at: 0)
-            }
+            let at = try await Self.time(in: database)
             let audited = AuditedTransaction(database: database, at: at, entry: entry)
             let value = try await Self.run { try await body(audited) }
-            try await Self.storage { () throws(PostgresError) in
-                try await AuditRepository.append(
-                    audited.entries,
-                    revision: nil,
-                    to: writer,
-                    makeID: makeID,
-                    followedBy: [],
-                    in: database
-                )
-            }
+            try await append(audited.entries, in: database)
             return value
+        }
+    }
+
+    /// Does several acts that are audited and no configuration, with one commit.
+    ///
+    /// The body may run more than once, so it must have no effect outside of the transaction. Where
+    /// no act is kept there is nothing to record.
+    package func actTogether<Value>(
+        _ body: (SharedTransaction) async throws -> Value
+    ) async throws(SpineFailure) -> Value {
+        try await pool.withTransaction(isolation: .readCommitted) {
+            database throws(SpineFailure) in
+            let shared = SharedTransaction(database: database, at: try await Self.time(in: database))
+            let value = try await Self.run { try await body(shared) }
+            let entries = shared.entries
+            guard !entries.isEmpty else { return value }
+            try await append(entries, in: database)
+            return value
+        }
+    }
+
+    private func append(
+        _ entries: [AuditEntry],
+        in database: PostgresTransaction
+    ) async throws(SpineFailure) {
+        try await Self.storage { () throws(PostgresError) in
+            try await AuditRepository.append(
+                entries,
+                revision: nil,
+                to: writer,
+                makeID: makeID,
+                followedBy: [],
+                in: database
+            )
+        }
+    }
+
+    private static func time(
+        in database: PostgresTransaction
+    ) async throws(SpineFailure) -> Timestamp {
+        try await storage { () throws(PostgresError) in
+            try await database.query("SELECT clock_timestamp()").single().decode(at: 0)
         }
     }
 
