@@ -75,7 +75,9 @@ enum Program {
                 )
                 try await load.measure()
             default:
-                complain("usage: leaves|reads|enrol|fleet|issue|seed|origin|load, see Program.swift")
+                complain(
+                    "usage: leaves|reads|enrol|fleet|issue|seed|origin|load, see Program.swift"
+                )
                 exit(2)
             }
         } catch {

@@ -48,6 +48,42 @@ import Wire
         }
     }
 
+    /// What is read at once shares commits; one row that was altered spoils only its own read.
+    @Test func readsAtOnceAreRecordedEach() async throws {
+        try await ControlFixture.with { fixture in
+            for index in 0..<4 { try await write(fixture, "path-\(index)", "value-\(index)") }
+            try await tamper(
+                fixture,
+                "UPDATE turnpike.secret_versions SET deletion_time = now() WHERE path = 'path-3'"
+            )
+            let answers = await withTaskGroup(of: (Int, String?).self) { group in
+                for index in 0..<40 {
+                    group.addTask {
+                        (index % 5, try? await value(fixture, "path-\(index % 5)") ?? "absent")
+                    }
+                }
+                return await group.reduce(into: []) { $0.append($1) }
+            }
+            #expect(answers.count == 40)
+            for (index, answer) in answers {
+                let right = index == 3 ? nil : index == 4 ? "absent" : "value-\(index)"
+                #expect(answer == right, "path-\(index)")
+            }
+            let connection = try await fixture.database.connect()
+            let row = try await connection.query(
+                """
+                SELECT count(*) AS records, count(DISTINCT xmin::text) AS commits,
+                    count(*) FILTER (WHERE outcome = 'absent') AS absent
+                FROM turnpike.audit WHERE action = 'secret.read'
+                """
+            ).single()
+            await connection.close()
+            #expect(try row.decode("records", as: Int.self) == 32)
+            #expect(try row.decode("absent", as: Int.self) == 8)
+            #expect(try row.decode("commits", as: Int.self) < 32)
+        }
+    }
+
     /// Each of these is done as the owner of the whole database.
     @Test(arguments: [
         // Another path's value, sealed with the same key.

@@ -181,7 +181,7 @@ class Leases:
 
     def issue(self):
         """Leases per second beside the target's own CREATE ROLE of the same verifier."""
-        count = 200 if self.options.quick else 1_000
+        count = 400 if self.options.quick else 1_000
         connections = 8
         script = (
             "\\set r random(1, 1000000000000000)\n"

@@ -37,6 +37,8 @@ package final class ControlPlane: Sendable {
     let keySets: KeySets
     /// What stretches the passwords of logins.
     let passwords: Passwords
+    /// Reads of secrets that share commits.
+    let secretReads: Secrets.Reads
     /// What works on leases.
     package let leaseDesk: LeaseDesk
     /// Requests that wait for agents at this moment.
@@ -61,6 +63,10 @@ package final class ControlPlane: Sendable {
         outside = OutsideServers(surroundings, on: spine.pool.reactor)
         keySets = KeySets(surroundings, outside)
         passwords = Passwords(surroundings)
+        secretReads = Secrets.Reads(
+            on: spine.pool.reactor,
+            requestsMax: Secrets.readsPerRound
+        )
         leaseDesk = LeaseDesk(
             settings: settings.leases,
             worker: surroundings.makeID(surroundings.now()),

@@ -1,11 +1,12 @@
 import Reactor
+import Synchronization
 
 /// Requests that share transactions: what is asked for while a round is under way goes into the
 /// next one, together with whatever else waits by then.
 ///
 /// Nobody waits for company: a request that comes alone is a round of its own at once. There is one
 /// round at a time for each key, so what one round locks no other of this process waits for.
-actor Rounds<Key: Hashable & Sendable, Request: Sendable, Answer: Sendable> {
+final class Rounds<Key: Hashable & Sendable, Request: Sendable, Answer: Sendable>: Sendable {
     typealias Outcome = Result<Answer, ControlError>
     /// Answers all requests of a round, in their order.
     typealias Work = @Sendable ([Request]) async -> [Outcome]
@@ -13,23 +14,22 @@ actor Rounds<Key: Hashable & Sendable, Request: Sendable, Answer: Sendable> {
     /// Requests that wait for all keys together; further ones are refused.
     static var waitingMax: Int { 1_024 }
 
-    private struct Waiter {
+    private struct Waiter: Sendable {
         let id: UInt64
         let request: Request
+        let continuation: CheckedContinuation<Outcome, Never>
+    }
+
+    private struct State: Sendable {
+        var waiting: [Key: [Waiter]] = [:]
+        var waitingCount = 0
+        var running: Set<Key> = []
+        var latest: UInt64 = 0
     }
 
     private let reactor: Reactor
     private let requestsMax: Int
-    private var waiting: [Key: [Waiter]] = [:]
-    private var waitingCount = 0
-    private var running: Set<Key> = []
-    /// Who waits, until they are answered or give up.
-    private var continuations: [UInt64: CheckedContinuation<Outcome, Never>] = [:]
-    private var latest: UInt64 = 0
-
-    nonisolated var unownedExecutor: UnownedSerialExecutor {
-        unsafe reactor.asUnownedSerialExecutor()
-    }
+    private let state = Mutex(State())
 
     /// `requestsMax` is how many requests one round takes at most.
     init(on reactor: Reactor, requestsMax: Int) {
@@ -38,70 +38,82 @@ actor Rounds<Key: Hashable & Sendable, Request: Sendable, Answer: Sendable> {
     }
 
     /// Has a request answered in a round of its key; the work is that of whoever came first.
+    ///
+    /// Whoever is cancelled while waiting is told at once; what is under way is waited for, since it
+    /// may be committed.
     func answer(
         _ request: Request,
         in key: Key,
         by work: @escaping Work
     ) async throws(ControlError) -> Answer {
-        guard waitingCount < Self.waitingMax else { throw Self.overloaded }
-        latest += 1
-        let id = latest
+        let id = state.withLock { state in
+            state.latest += 1
+            return state.latest
+        }
         let outcome = await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
-                guard !Task.isCancelled else {
-                    return continuation.resume(returning: Outcome.failure(Self.cancelled))
-                }
-                continuations[id] = continuation
-                waiting[key, default: []].append(Waiter(id: id, request: request))
-                waitingCount += 1
-                start(key, work)
+                enter(Waiter(id: id, request: request, continuation: continuation), key, work)
             }
         } onCancel: {
-            Task(executorPreference: reactor) { await self.cancel(id, key) }
+            cancel(id, key)
         }
         return try outcome.get()
     }
 
-    /// Whoever waits no longer is told at once; what is under way already is done for nobody.
-    private func cancel(_ id: UInt64, _ key: Key) {
-        if let index = waiting[key]?.firstIndex(where: { $0.id == id }) {
-            waiting[key]?.remove(at: index)
-            waitingCount -= 1
+    private func enter(_ waiter: Waiter, _ key: Key, _ work: @escaping Work) {
+        // A cancellation that came before this has found nobody.
+        guard !Task.isCancelled else {
+            return waiter.continuation.resume(returning: .failure(Self.cancelled))
         }
-        settle(id, .failure(Self.cancelled))
-    }
-
-    private func settle(_ id: UInt64, _ outcome: Outcome) {
-        continuations.removeValue(forKey: id)?.resume(returning: outcome)
-    }
-
-    private func start(_ key: Key, _ work: @escaping Work) {
-        guard running.insert(key).inserted else { return }
+        let (isTaken, isFirst) = state.withLock { state in
+            guard state.waitingCount < Self.waitingMax else { return (false, false) }
+            state.waiting[key, default: []].append(waiter)
+            state.waitingCount += 1
+            return (true, state.running.insert(key).inserted)
+        }
+        guard isTaken else {
+            return waiter.continuation.resume(returning: .failure(Self.overloaded))
+        }
+        guard isFirst else { return }
         Task(executorPreference: reactor) { await self.run(key, work) }
+    }
+
+    private func cancel(_ id: UInt64, _ key: Key) {
+        let waiter = state.withLock { state -> Waiter? in
+            guard let index = state.waiting[key]?.firstIndex(where: { $0.id == id }) else {
+                return nil
+            }
+            state.waitingCount -= 1
+            return state.waiting[key]?.remove(at: index)
+        }
+        waiter?.continuation.resume(returning: .failure(Self.cancelled))
     }
 
     private func run(_ key: Key, _ work: Work) async {
         while let round = take(key) {
             let outcomes = await work(round.map(\.request))
             for (index, waiter) in round.enumerated() {
-                settle(
-                    waiter.id,
-                    outcomes.indices.contains(index)
+                waiter.continuation.resume(
+                    returning: outcomes.indices.contains(index)
                         ? outcomes[index] : .failure(Self.unanswered)
                 )
             }
         }
-        running.remove(key)
     }
 
-    /// Those who waited longest; nil where nobody waits.
+    /// Those who waited longest; nil where nobody waits, and then the next one begins anew.
     private func take(_ key: Key) -> [Waiter]? {
-        guard var queue = waiting.removeValue(forKey: key), !queue.isEmpty else { return nil }
-        let round = Array(queue.prefix(requestsMax))
-        queue.removeFirst(round.count)
-        if !queue.isEmpty { waiting[key] = queue }
-        waitingCount -= round.count
-        return round
+        state.withLock { state in
+            guard var queue = state.waiting.removeValue(forKey: key), !queue.isEmpty else {
+                state.running.remove(key)
+                return nil
+            }
+            let round = Array(queue.prefix(requestsMax))
+            queue.removeFirst(round.count)
+            if !queue.isEmpty { state.waiting[key] = queue }
+            state.waitingCount -= round.count
+            return round
+        }
     }
 
     private static var overloaded: ControlError {

@@ -52,7 +52,8 @@ struct LeaseIntents: Sendable {
         try await control.leaseDesk.wishes.answer(wish, in: wish.profile.target) { wishes in
             await Wishes.work(wishes) { wishes throws(ControlError) in
                 try await control.actTogether { shared in
-                    try await LeaseIntentRound(control: control, wishes: wishes, shared: shared).run()
+                    try await LeaseIntentRound(control: control, wishes: wishes, shared: shared)
+                        .run()
                 }
             }
         }

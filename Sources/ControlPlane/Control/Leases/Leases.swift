@@ -175,7 +175,8 @@ package struct Leases: Sendable {
     private func terms(
         of name: ProfileName
     ) async throws(ControlError) -> (LeaseProfile, TargetRow) {
-        let (profile, target) = try await control.read { database in
+        // Whether both are of one state is seen when the intent is committed.
+        let (profile, target) = try await control.look { database in
             let profile = try await ProfileRepository.find(
                 name,
                 guardedBy: control.rowGuard,

@@ -1,4 +1,5 @@
 import Mesh
+import Postgres
 import Store
 package import Wire
 
@@ -43,42 +44,85 @@ package struct SecretMetadata: Sendable {
 }
 
 extension Secrets {
+    /// What reads of a mount share.
+    typealias Reads = Rounds<String, Wish, SecretVersion?>
+    /// Reads of one commit.
+    static let readsPerRound = 32
+
+    /// Somebody's wish to read a version.
+    struct Wish: Sendable {
+        let wanted: SecretRepository.Wanted
+        let caller: Caller
+    }
+
     /// A version with its value, recorded as read; nil version is the current one, nil answer none.
+    ///
+    /// Those that come while others are read are read together: their records share a commit.
     package func read(
         _ path: String,
         version: Int64?,
         by caller: Caller
     ) async throws(ControlError) -> SecretVersion? {
         try Self.check(path: path)
-        return try await control.act(
-            caller,
-            action: "secret.read",
-            resource: "\(Self.mount)/data/\(path)"
-        ) { act in
-            let reading = try await SecretRepository.find(
-                mount: Self.mount,
-                path: path,
-                version: version,
-                guardedBy: control.rowGuard,
-                in: act.database
-            )
-            let (head, _, _) = try opened(reading.mount)
-            guard let found = try judged(reading.key, head: head) else {
-                act.conclude(outcome: "absent")
-                return nil
+        let wanted = SecretRepository.Wanted(path: path, version: version)
+        let wish = Wish(wanted: wanted, caller: caller)
+        return try await control.secretReads.answer(wish, in: Self.mount) { wishes in
+            await Reads.work(wishes) { wishes throws(ControlError) in
+                try await control.actTogether { shared in try await read(wishes, shared) }
             }
-            let number = version ?? found.row.currentVersion
-            guard let row = try judged(reading.version, number, of: found) else {
-                act.conclude(outcome: "absent")
-                return nil
-            }
-            act.describe(["version": .number(number)])
-            guard !row.isDestroyed, !row.isDeleted(at: act.at) else {
-                act.conclude(outcome: "absent", reason: row.isDestroyed ? "destroyed" : "deleted")
-                return SecretVersion(row, found.state, value: nil)
-            }
-            return SecretVersion(row, found.state, value: try open(row))
         }
+    }
+
+    private func read(
+        _ wishes: [Wish],
+        _ shared: SharedTransaction
+    ) async throws -> [Reads.Outcome] {
+        let readings = try await SecretRepository.find(
+            mount: Self.mount,
+            wishes.map(\.wanted),
+            guardedBy: control.rowGuard,
+            in: shared.database
+        )
+        let (head, _, _) = try opened(readings.first?.mount ?? .absent)
+        var outcomes: [Reads.Outcome] = []
+        for (wish, reading) in zip(wishes, readings) {
+            let act = shared.begin(
+                wish.caller.entry(
+                    action: "secret.read",
+                    resource: "\(Self.mount)/data/\(wish.wanted.path)"
+                )
+            )
+            do {
+                outcomes.append(.success(try judged(reading, head, wish.wanted.version, act)))
+                shared.keep(act)
+            } catch let refusal as ControlError {
+                outcomes.append(.failure(refusal))
+            }
+        }
+        return outcomes
+    }
+
+    private func judged(
+        _ reading: SecretRepository.Reading,
+        _ head: SecretMountRow,
+        _ version: Int64?,
+        _ act: AuditedTransaction
+    ) throws -> SecretVersion? {
+        guard let found = try judged(reading.key, head: head) else {
+            act.conclude(outcome: "absent")
+            return nil
+        }
+        let number = version ?? found.row.currentVersion
+        guard let row = try judged(reading.version, number, of: found) else {
+            act.conclude(outcome: "absent")
+            return nil
+        }
+        act.describe(["version": .number(number)])
+        guard !row.isDestroyed, !row.isDeleted(at: act.at) else {
+            act.conclude(outcome: "absent", reason: row.isDestroyed ? "destroyed" : "deleted")
+            return SecretVersion(row, found.state, value: nil)
+        }
+        return SecretVersion(row, found.state, value: try open(row))
     }
 
     /// What is known of a path without its values; nil where there is none.

@@ -100,7 +100,7 @@ package enum ProfileRepository {
     package static func find(
         _ name: ProfileName,
         guardedBy rowGuard: RowGuard,
-        in transaction: PostgresTransaction
+        in transaction: some PostgresReading
     ) async throws(PostgresError) -> ProfileRow? {
         let rows = try await transaction.query(
             "\(fragment: columns) WHERE name = \(name.text)"

@@ -108,7 +108,6 @@ package enum TargetRepository {
 
     /// How a row is held until the transaction ends.
     package enum Hold: Equatable, Sendable {
-        case none
         /// Against changes, and against everybody who counts what is open on it.
         case counted
         /// Against everybody who holds it.
@@ -116,17 +115,26 @@ package enum TargetRepository {
 
         fileprivate var clause: SQL {
             switch self {
-            case .none: ""
             case .counted: "FOR NO KEY UPDATE"
             case .exclusive: "FOR UPDATE"
             }
         }
     }
 
-    /// One target by name, held where that is asked for.
+    /// One target by name.
     package static func find(
         _ name: TargetName,
-        hold: Hold = .none,
+        guardedBy rowGuard: RowGuard,
+        in transaction: some PostgresReading
+    ) async throws(PostgresError) -> TargetRow? {
+        let rows = try await transaction.query("\(fragment: columns) WHERE name = \(name.text)")
+        return try authentic(rows, rowGuard).first
+    }
+
+    /// One target by name, held until the transaction ends.
+    package static func find(
+        _ name: TargetName,
+        hold: Hold,
         guardedBy rowGuard: RowGuard,
         in transaction: PostgresTransaction
     ) async throws(PostgresError) -> TargetRow? {

@@ -24,50 +24,6 @@ package enum SecretRepository {
         FROM turnpike.secret_versions
         """
 
-    /// What a read of one version needs, from one state of the database.
-    package struct Reading: Sendable {
-        package let mount: Found<SecretMountRow>
-        package let key: Found<SecretKeyRow>
-        package let version: Found<SecretVersionRow>
-    }
-
-    /// A path with one of its versions; nil is the current one.
-    package static func find(
-        mount: String,
-        path: String,
-        version: Int64?,
-        guardedBy rowGuard: RowGuard,
-        in transaction: PostgresTransaction
-    ) async throws(PostgresError) -> Reading {
-        let wanted: SQL = if let version { "\(version)" } else { "k.current_version" }
-        // One statement, so that all three are of one state.
-        let rows = try await transaction.query(
-            """
-            SELECT m.mount, m.sequence, m.config, m.sealed, m.updated_at, m.mac,
-                k.path, k.current_version, k.oldest_version, k.state, k.sequence AS key_sequence,
-                k.created_at AS key_created_at, k.updated_at AS key_updated_at, k.mac AS key_mac,
-                v.version, v.sealed AS value_sealed, v.sealed_sequence AS value_sealed_sequence,
-                v.sequence AS value_sequence, v.created_at AS value_created_at,
-                v.deletion_time AS value_deletion_time, v.mac AS value_mac
-            FROM turnpike.secret_mounts m
-            LEFT JOIN turnpike.secret_keys k ON k.mount = m.mount AND k.path = \(path)
-            LEFT JOIN turnpike.secret_versions v
-                ON v.mount = k.mount AND v.path = k.path AND v.version = \(fragment: wanted)
-            WHERE m.mount = \(mount)
-            """
-        )
-        guard let row = try rows.optional() else {
-            return Reading(mount: .absent, key: .absent, version: .absent)
-        }
-        let hasKey = try row.decodeIfPresent("path", as: String.self) != nil
-        let hasVersion = try row.decodeIfPresent("version", as: Int64.self) != nil
-        return Reading(
-            mount: try judged(row, "", rowGuard, self.mount),
-            key: hasKey ? try judged(row, "key_", rowGuard, key) : .absent,
-            version: hasVersion ? try judged(row, "value_", rowGuard, self.version) : .absent
-        )
-    }
-
     /// The head of a mount, locked until the transaction ends: writers below it take turns.
     package static func lockMount(
         _ mount: String,
@@ -296,7 +252,7 @@ package enum SecretRepository {
     // MARK: Reading
 
     /// Reads the columns of one table; those that several tables have stand behind a prefix.
-    private typealias Reader<Value> =
+    typealias Reader<Value> =
         (Row, _ prefix: String) throws(PostgresError) -> (Value, RowContent)?
 
     private static func first<Value>(
@@ -308,7 +264,7 @@ package enum SecretRepository {
         return try judged(row, "", rowGuard, read)
     }
 
-    private static func judged<Value>(
+    static func judged<Value>(
         _ row: Row,
         _ prefix: String,
         _ rowGuard: RowGuard,
@@ -320,7 +276,7 @@ package enum SecretRepository {
         return .present(value)
     }
 
-    private static func mount(
+    static func mount(
         _ row: Row,
         _ prefix: String
     ) throws(PostgresError) -> (SecretMountRow, RowContent)? {
@@ -335,7 +291,7 @@ package enum SecretRepository {
         return (value, value.content)
     }
 
-    private static func key(
+    static func key(
         _ row: Row,
         _ prefix: String
     ) throws(PostgresError) -> (SecretKeyRow, RowContent)? {
@@ -353,7 +309,7 @@ package enum SecretRepository {
         return (value, value.content)
     }
 
-    private static func version(
+    static func version(
         _ row: Row,
         _ prefix: String
     ) throws(PostgresError) -> (SecretVersionRow, RowContent)? {

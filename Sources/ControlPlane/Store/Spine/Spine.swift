@@ -113,7 +113,10 @@ package struct Spine: Sendable {
     ) async throws(SpineFailure) -> Value {
         try await pool.withTransaction(isolation: .readCommitted) {
             database throws(SpineFailure) in
-            let shared = SharedTransaction(database: database, at: try await Self.time(in: database))
+            let shared = SharedTransaction(
+                database: database,
+                at: try await Self.time(in: database)
+            )
             let value = try await Self.run { try await body(shared) }
             let entries = shared.entries
             guard !entries.isEmpty else { return value }
