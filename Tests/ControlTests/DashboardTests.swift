@@ -54,8 +54,9 @@ import Wire
                         "dashboard.agents", "dashboard.audit", "dashboard.certificates",
                         "dashboard.denials", "dashboard.effective_access", "dashboard.externals",
                         "dashboard.flows", "dashboard.instances", "dashboard.intentions",
-                        "dashboard.lease_issuance", "dashboard.leases", "dashboard.placements",
-                        "dashboard.secrets", "dashboard.services", "dashboard.targets",
+                        "dashboard.key_versions", "dashboard.lease_issuance", "dashboard.leases",
+                        "dashboard.placements", "dashboard.principals", "dashboard.secrets",
+                        "dashboard.services", "dashboard.targets",
                     ]
                 )
                 let writable: Int64 = try await connection.query(

@@ -103,7 +103,7 @@ class Server:
 
     def must(self, method, path, body=None, connection=None):
         status, answer = self.request(method, path, body, connection)
-        if status not in (200, 201):
+        if status not in (200, 201, 202, 204):
             raise Failure(f"{method} {path}: {status} {str(answer)[:300]}")
         return answer
 

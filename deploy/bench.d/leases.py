@@ -97,11 +97,12 @@ class Target:
                         "data/server.crt"], **as_postgres)
         os.chmod(d + "/data/server.key", 0o600)
 
-    def run(self, program, *arguments, **more):
+    def run(self, program, *arguments, password=""):
+        # libpq looks for certificates at home, and this home is not the caller's.
         done = subprocess.run(
             [self.binaries + "/" + program, *arguments], capture_output=True, text=True,
-            stdin=more.pop("stdin", subprocess.DEVNULL), user="postgres", group="postgres",
-            cwd=self.directory, **more,
+            stdin=subprocess.DEVNULL, user="postgres", group="postgres", cwd=self.directory,
+            env=dict(os.environ, HOME=self.directory, PGPASSWORD=password),
         )
         if done.returncode:
             raise Failure(f"{program}: {done.stderr.strip()[-400:]}")
@@ -212,6 +213,13 @@ class Leases:
                        "issue_p50_ms": done["p50_ms"], "issue_p99_ms": done["p99_ms"],
                        "issue_server_us": spent[0], "issue_database_us": spent[1],
                        "issue_target_us": spent[2]}
+                # The next round begins as this one did.
+                server.must("PUT", "/v1/sys/leases/revoke-prefix/database/creds/reader", {})
+                end = time.time() + 120
+                while self.left(server):
+                    if time.time() > end:
+                        raise Failure("the leases were not ended within two minutes")
+                    time.sleep(0.5)
 
     # Key-value reads
 
@@ -385,11 +393,8 @@ class Leases:
 
     def passwordless_round(self, target, direct, lane, seconds):
         def select(where, *more):
-            return rate_of_all(subprocess.run(
-                [target.binaries + "/pgbench", "-n", "-S", "-M", "prepared", "-T", str(seconds),
-                 *more, where],
-                env=dict(os.environ, PGPASSWORD="bench"), capture_output=True, text=True, check=True,
-                user="postgres", cwd=target.directory).stdout)
+            return rate_of_all(target.run("pgbench", "-n", "-S", "-M", "prepared", "-T", str(seconds),
+                                          *more, where, password="bench"))
         eight = ("-c", "8", "-j", "2")
         own, ours = select(direct, *eight), select(lane, *eight)
         # A connection for each select: what is left is the connecting.
@@ -441,13 +446,12 @@ class Leases:
     def wait_for_lane(self, target, lane):
         end = time.time() + 30
         while True:
-            done = subprocess.run([target.binaries + "/psql", "-X", "-A", "-t", "-c", "SELECT 1", lane],
-                                  capture_output=True, text=True, user="postgres",
-                                  cwd=target.directory)
-            if done.stdout.strip() == "1":
+            try:
+                target.run("psql", "-X", "-A", "-t", "-c", "SELECT 1", lane)
                 return
-            if time.time() > end:
-                raise Failure("the agent's port does not lead to the target: " + done.stderr[-300:])
+            except Failure as reason:
+                if time.time() > end:
+                    raise Failure(f"the agent's port does not lead to the target: {reason}")
             time.sleep(0.2)
 
 

@@ -61,6 +61,11 @@ package struct Migration: Equatable, Sendable {
             name: "identity_indexes",
             text: PackageResources.m0020_identity_indexes_sql
         ),
+        Migration(
+            version: 21,
+            name: "accounts",
+            text: PackageResources.m0021_accounts_sql
+        ),
     ]
 }
 

@@ -100,6 +100,49 @@ import Wire
         }
     }
 
+    /// What is not due is not read: a look costs the same with a million leases as with one.
+    @Test func whatIsNotDueIsNotLookedAt() async throws {
+        try await LeaseFixture.with { fixture in
+            _ = try await fixture.intend()
+            try await fixture.asSuperuser(
+                """
+                INSERT INTO turnpike.leases (id, profile, target, plan, principal, source_address,
+                    state, created_at, create_before, issued_at, expires_at, max_expires_at,
+                    next_attempt_at, holder, mac)
+                SELECT gen_random_uuid(), profile, target, plan, principal, source_address,
+                    'active', now(), now(), now(), now() + interval '1 day',
+                    now() + interval '1 day', now() + interval '1 day', holder, mac
+                FROM turnpike.leases, generate_series(1, 5000);
+                ANALYZE turnpike.leases;
+                """
+            )
+            let read = try await fixture.control.write { database in
+                let targets = try await LeaseWorkRepository.dueTargets(
+                    for: .access,
+                    except: [],
+                    in: database
+                )
+                let claimed = try await LeaseWorkRepository.claim(
+                    .access,
+                    of: fixture.target,
+                    by: fixture.control.makeID(),
+                    limit: 500,
+                    guardedBy: fixture.control.rowGuard,
+                    in: database
+                )
+                #expect(targets.isEmpty)
+                #expect(claimed.isEmpty)
+                return try await database.query(
+                    """
+                    SELECT (coalesce(seq_tup_read, 0) + coalesce(idx_tup_fetch, 0))::bigint
+                    FROM pg_stat_xact_user_tables WHERE relname = 'leases'
+                    """
+                ).single().decode(at: 0, as: Int64.self)
+            }
+            #expect(read < 50)
+        }
+    }
+
     @Test func targetThatIsAwayIsAskedAgainUntilItAnswers() async throws {
         try await LeaseFixture.with { fixture in
             let credential = try await fixture.issue()

@@ -28,7 +28,7 @@ package enum IdempotencyRepository {
         try await transaction.query(
             """
             DELETE FROM turnpike.idempotency_keys
-            WHERE created_at < clock_timestamp() - make_interval(hours => \(keepHours))
+            WHERE created_at < statement_timestamp() - make_interval(hours => \(keepHours))
             OR (principal = \(principal) AND key = \(key) AND status IS NULL
                 AND created_at < clock_timestamp() - make_interval(secs => \(claimSeconds)))
             """

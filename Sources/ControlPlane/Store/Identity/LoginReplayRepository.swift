@@ -13,7 +13,7 @@ package enum LoginReplayRepository {
             """
             DELETE FROM turnpike.login_replays WHERE digest IN (
                 SELECT digest FROM turnpike.login_replays
-                WHERE expires_at < clock_timestamp() LIMIT 100 FOR UPDATE SKIP LOCKED
+                WHERE expires_at < statement_timestamp() LIMIT 100 FOR UPDATE SKIP LOCKED
             )
             """
         )

@@ -83,7 +83,7 @@ package enum SecretIDRepository {
             """
             DELETE FROM turnpike.secret_ids WHERE accessor IN (
                 SELECT accessor FROM turnpike.secret_ids
-                WHERE expires_at < clock_timestamp() - interval '1 day'
+                WHERE expires_at < statement_timestamp() - interval '1 day'
                 LIMIT 100 FOR UPDATE SKIP LOCKED
             )
             """

@@ -47,9 +47,11 @@ package enum LeaseWorkRepository {
         """
 
     private static func condition(_ stage: Stage) -> SQL {
+        // The statement's time and not the clock's, which is another for every row: an index cannot be
+        // asked for that, and a look would read all leases of a target.
         let isDue: SQL = """
-            next_attempt_at <= clock_timestamp()
-            AND (claimed_until IS NULL OR claimed_until < clock_timestamp())
+            next_attempt_at <= statement_timestamp()
+            AND (claimed_until IS NULL OR claimed_until < statement_timestamp())
             """
         return switch stage {
         case .access:

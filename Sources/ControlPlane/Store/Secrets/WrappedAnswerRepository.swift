@@ -65,7 +65,7 @@ package enum WrappedAnswerRepository {
             """
             DELETE FROM turnpike.wrapped_answers WHERE id IN (
                 SELECT id FROM turnpike.wrapped_answers
-                WHERE expires_at < clock_timestamp() - interval '1 day'
+                WHERE expires_at < statement_timestamp() - interval '1 day'
                 LIMIT 100 FOR UPDATE SKIP LOCKED
             )
             """
