@@ -36,8 +36,8 @@ UPDATE turnpike.leases SET state = 'revoking', claimed_by = '{worker}',
     claimed_until = clock_timestamp() + make_interval(secs => 30)
 WHERE id IN (
     SELECT id FROM turnpike.leases WHERE target = 'gone' AND {condition}
-    AND next_attempt_at <= clock_timestamp()
-    AND (claimed_until IS NULL OR claimed_until < clock_timestamp())
+    AND next_attempt_at <= statement_timestamp()
+    AND (claimed_until IS NULL OR claimed_until < statement_timestamp())
     ORDER BY next_attempt_at LIMIT {limit} FOR UPDATE SKIP LOCKED)
 RETURNING id, profile, target, plan, principal, token, source_address, state, expires_at, mac;
 """
