@@ -97,7 +97,7 @@ struct LeaseFixture: Sendable {
             CREATE ROLE \(group) NOLOGIN;
             CREATE ROLE \(owner) NOLOGIN;
             CREATE ROLE \(administrator) LOGIN CREATEROLE;
-            GRANT pg_signal_backend, \(group), \(owner) TO \(administrator);
+            GRANT pg_signal_backend, \(group), \(owner) TO \(administrator) WITH ADMIN OPTION;
             GRANT CONNECT ON DATABASE \(name) TO \(group), \(administrator);
             CREATE SCHEMA app;
             GRANT USAGE, CREATE ON SCHEMA app TO \(group), \(owner);
