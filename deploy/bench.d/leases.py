@@ -31,36 +31,34 @@ VERIFIER = verifier()
 ADMINISTRATOR = "turnpike_leases"
 LEASES_PER_TOKEN = 100
 
-CLAIM = """
-UPDATE turnpike.leases SET state = 'revoking', claimed_by = '{worker}',
-    claimed_until = clock_timestamp() + make_interval(secs => 30)
-WHERE id IN (
-    SELECT id FROM turnpike.leases WHERE target = 'gone' AND {condition}
-    AND next_attempt_at <= statement_timestamp()
-    AND (claimed_until IS NULL OR claimed_until < statement_timestamp())
-    ORDER BY next_attempt_at LIMIT {limit} FOR UPDATE SKIP LOCKED)
-RETURNING id, profile, target, plan, principal, token, source_address, state, expires_at, mac;
-"""
-DRAIN = [
-    "BEGIN;",
-    CLAIM.format(worker="{worker}", limit=500, condition="state IN ('creating', 'active', 'revoking')"
-                 " AND access_ended_at IS NULL"),
-    "COMMIT;",
-    "BEGIN;",
-    """UPDATE turnpike.leases SET access_ended_at = now(), next_attempt_at = now(), attempts = 0,
+DRAIN = """
+BEGIN;
+WITH claimed AS (
+    UPDATE turnpike.leases SET state = 'revoking', claimed_by = '{worker}',
+        claimed_until = clock_timestamp() + make_interval(secs => 30)
+    WHERE id IN (
+        SELECT id FROM turnpike.leases WHERE target = 'gone'
+        AND state IN ('creating', 'active', 'revoking') AND access_ended_at IS NULL
+        AND next_attempt_at <= statement_timestamp()
+        AND (claimed_until IS NULL OR claimed_until < statement_timestamp())
+        ORDER BY next_attempt_at LIMIT 500 FOR UPDATE SKIP LOCKED)
+    RETURNING id)
+SELECT array_agg(id) AS ids FROM claimed \\gset
+COMMIT;
+BEGIN;
+UPDATE turnpike.leases SET access_ended_at = now(), next_attempt_at = now(), attempts = 0,
     last_error = NULL, claimed_by = NULL, claimed_until = NULL
-WHERE id = ANY(ARRAY(SELECT id FROM turnpike.leases WHERE target = 'gone' AND claimed_by = '{worker}'
-    AND state IN ('creating', 'active', 'revoking') AND access_ended_at IS NULL))
-RETURNING id, least(expires_at, coalesce(revoke_requested_at, expires_at));""",
-    "COMMIT;",
-    "BEGIN;",
-    """UPDATE turnpike.leases SET state = 'revoked', cleaned_at = now(), claimed_by = NULL,
+WHERE id = ANY(':ids'::uuid[]) AND claimed_by = '{worker}' AND state = 'revoking'
+    AND access_ended_at IS NULL
+RETURNING id, least(expires_at, coalesce(revoke_requested_at, expires_at));
+COMMIT;
+BEGIN;
+UPDATE turnpike.leases SET state = 'revoked', cleaned_at = now(), claimed_by = NULL,
     claimed_until = NULL, last_error = NULL
-WHERE id = ANY(ARRAY(SELECT id FROM turnpike.leases WHERE target = 'gone'
-    AND state = 'revoking' AND access_ended_at IS NOT NULL LIMIT 500))
-RETURNING id, profile;""",
-    "COMMIT;",
-]
+WHERE id = ANY(':ids'::uuid[]) AND state = 'revoking'
+RETURNING id, profile;
+COMMIT;
+"""
 
 
 class Target:
@@ -286,7 +284,7 @@ class Leases:
             self.statement(server, "VACUUM ANALYZE turnpike.leases")
             path = os.path.join(server.directory, "drain.sql")
             with open(path, "w") as file:
-                file.write("\n".join(DRAIN).format(worker="00000000-0000-7000-8000-000000000000"))
+                file.write(DRAIN.format(worker="00000000-0000-7000-8000-000000000000"))
             began = time.time()
             server.database_command("pgbench", "-n", "-c", "1", "-t", str(count // 500), "-f", path)
             took = time.time() - began
